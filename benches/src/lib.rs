@@ -1,0 +1,1 @@
+//! Benches of strongroom: ratios in one run.

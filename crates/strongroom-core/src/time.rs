@@ -1,0 +1,111 @@
+//! Moments in microseconds, the one unit of time of every window, target and manifest.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// A moment: microseconds since 1970-01-01T00:00:00Z. A number in JSON (below 2^53, so JavaScript keeps it);
+/// RFC 3339 in text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+    /// 9999-12-30T21:59:59.999999Z: the last moment that the text form can carry.
+    pub const MAX: Self = Self(253_402_207_199_999_999);
+
+    /// From microseconds since 1970.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// From milliseconds since 1970.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis.saturating_mul(1000))
+    }
+
+    /// From whole seconds since 1970.
+    #[must_use]
+    pub const fn from_secs(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000))
+    }
+
+    /// Microseconds since 1970.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Milliseconds since 1970, rounded towards the past.
+    #[must_use]
+    pub const fn millis(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// This moment plus `micros` (minus, if negative), saturating.
+    #[must_use]
+    pub const fn plus_micros(self, micros: i64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+
+    /// Microseconds from `earlier` to this moment; negative if `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(moment) => write!(f, "{moment}"),
+            Err(_) => write!(f, "{}us", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = Error;
+
+    /// Reads RFC 3339 with a zone or offset; rejects a time without one, since guessing a zone moves a restore.
+    fn from_str(text: &str) -> Result<Self> {
+        text.parse::<jiff::Timestamp>().map(|moment| Self(moment.as_microsecond())).map_err(|error| {
+            Error::invalid(format!("'{text}' is not a moment"))
+                .because(error)
+                .hint("write it as 2026-11-22T23:01:58Z, with a zone or offset")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_round_trips() {
+        let moment: Timestamp = "2026-11-22T23:01:58.506Z".parse().unwrap();
+        assert_eq!(moment.millis(), 1_795_388_518_506);
+        assert_eq!(moment.to_string(), "2026-11-22T23:01:58.506Z");
+        assert_eq!("2026-11-23T00:01:58.506+01:00".parse::<Timestamp>().unwrap(), moment);
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T21:59:59.999999Z");
+    }
+
+    #[test]
+    fn a_time_without_zone_is_refused() {
+        let error = "2026-11-22T23:01:58".parse::<Timestamp>().unwrap_err();
+        assert!(error.to_string().contains("with a zone or offset"), "{error}");
+    }
+}

@@ -1,0 +1,1 @@
+//! An embedded record cluster in one redb file.

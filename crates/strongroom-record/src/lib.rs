@@ -1,0 +1,1 @@
+//! The Aerospike record model and the .asb text backup format.

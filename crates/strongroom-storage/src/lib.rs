@@ -1,0 +1,1 @@
+//! Storage for strongroom: local folder, memory, S3, Azure Blob and GCS.

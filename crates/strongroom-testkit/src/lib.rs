@@ -1,0 +1,1 @@
+//! Memory storage, simulated cluster, fault wrappers and contract tests for strongroom adapters.
