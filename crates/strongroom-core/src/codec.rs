@@ -1,6 +1,7 @@
 //! How bytes are packed and locked.
 
 use std::fmt::{self, Debug};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -111,4 +112,19 @@ pub trait FrameCoder: Send + Sync {
     /// # Errors
     /// `Corrupt` when the bytes are not what `encode` made for this frame of this part, or exceed `limit`.
     fn decode(&self, frame: FrameId, coded: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<()>;
+}
+
+/// Resolves the codecs that a manifest or a part's header names.
+pub trait CodecRegistry: Debug + Send + Sync + 'static {
+    /// The codec of that name, ready to use.
+    ///
+    /// # Errors
+    /// `Unsupported` for an unknown codec; `Denied` when it needs a key that is not at hand.
+    fn resolve(&self, id: &CodecId) -> Result<Arc<dyn Codec>>;
+
+    /// The key under which shared content is named by keyed BLAKE3, so that names tell nothing of the content;
+    /// `None` in a repository without sealing, where plain BLAKE3 names it.
+    fn content_naming_key(&self) -> Option<[u8; 32]> {
+        None
+    }
 }
