@@ -1,1 +1,5 @@
 //! The Aerospike record model and the .asb text backup format.
+
+pub mod model;
+
+pub use model::{Bin, BinName, Digest, Double, Entity, Function, Name, Particle, Record, SecondaryIndex, UserKey};
