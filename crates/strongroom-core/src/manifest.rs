@@ -50,6 +50,9 @@ pub struct Manifest {
     pub totals: Totals,
     /// The list of pieces.
     pub pieces: ObjectRef,
+    /// The names of the shared content that its pieces use, in the clear, so that a prune needs no keys. `None`: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<ObjectRef>,
     /// The cluster as it was.
     pub topology: Topology,
     /// Nodes, tables or ranges that are not in it. Not empty = partial.
