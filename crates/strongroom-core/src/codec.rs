@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::RepositoryId;
+use crate::id::{DataKeyId, RepositoryId};
 use crate::{Error, Result};
 
 /// Names a codec and what it needs to undo it: `lz4`, `zstd`, `seal:<data key id>`. At most 64 bytes of
@@ -26,6 +26,31 @@ impl CodecId {
             return Err(Error::invalid(format!("codec name '{}'", name.escape_debug())));
         }
         Ok(Self(name))
+    }
+
+    /// `lz4`.
+    #[must_use]
+    pub fn lz4() -> Self {
+        Self("lz4".to_owned())
+    }
+
+    /// `zstd`.
+    #[must_use]
+    pub fn zstd() -> Self {
+        Self("zstd".to_owned())
+    }
+
+    /// `seal:<data key id>`.
+    #[must_use]
+    pub fn seal(key: DataKeyId) -> Self {
+        Self(format!("seal:{key}"))
+    }
+
+    /// The data key that a `seal:<data key id>` names, if it is one. The id is written in one way only.
+    #[must_use]
+    pub fn data_key(&self) -> Option<DataKeyId> {
+        let key: DataKeyId = self.0.strip_prefix("seal:")?.parse().ok()?;
+        (Self::seal(key) == *self).then_some(key)
     }
 
     /// The name.
@@ -126,5 +151,21 @@ pub trait CodecRegistry: Debug + Send + Sync + 'static {
     /// `None` in a repository without sealing, where plain BLAKE3 names it.
     fn content_naming_key(&self) -> Option<[u8; 32]> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_stack_names_its_data_key() {
+        let key = DataKeyId::from_u128(0xAB);
+        let id = CodecId::seal(key);
+        assert_eq!(id.as_str(), "seal:000000000000000000000000000000ab");
+        assert_eq!(CodecId::new(id.as_str()).unwrap().data_key(), Some(key));
+        for other in ["lz4", "seal", "seal:", "seal:ab", "seal:000000000000000000000000000000AB"] {
+            assert_eq!(CodecId::new(other).unwrap().data_key(), None, "{other}");
+        }
     }
 }
