@@ -127,6 +127,24 @@ pub struct StoredPart {
     pub part: String,
     /// Bytes before the codecs.
     pub plain_bytes: u64,
+    /// Where in the object the part is, when the object holds other parts too: small pieces are packed.
+    /// `None`: the part is the whole object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<Slice>,
+    /// The part's codecs in the order of encoding, when they are not the manifest's: shared content has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codecs: Option<Vec<CodecId>>,
+}
+
+/// Some bytes of an object, with what proves them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Slice {
+    /// The first byte.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+    /// BLAKE3 of these bytes.
+    pub blake3: Blake3,
 }
 
 /// A BLAKE3 hash; hex in text and JSON.
