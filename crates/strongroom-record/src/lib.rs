@@ -1,5 +1,6 @@
 //! The Aerospike record model and the .asb text backup format.
 
+pub mod asb;
 pub mod model;
 
 pub use model::{Bin, BinName, Digest, Double, Entity, Function, Name, Particle, Record, SecondaryIndex, UserKey};

@@ -1,0 +1,6 @@
+//! Tests of the whole crate against data that the real tools made.
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod vectors;
