@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use strongroom_record::Entity;
 use strongroom_record::asb::{Decoder, Limits};
 
-pub fn testdata(path: &str) -> PathBuf {
+pub(crate) fn testdata(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/aerospike").join(path)
 }
 
 /// All entities of a plain file, pushed in chunks of `size`.
-pub fn decode(text: &[u8], size: usize) -> Result<Vec<Entity>, strongroom_record::asb::AsbError> {
+pub(crate) fn decode(text: &[u8], size: usize) -> Result<Vec<Entity>, strongroom_record::asb::AsbError> {
     let mut decoder = Decoder::new(Limits::default());
     let mut entities = Vec::new();
     for chunk in text.chunks(size.max(1)) {
@@ -24,14 +24,14 @@ pub fn decode(text: &[u8], size: usize) -> Result<Vec<Entity>, strongroom_record
 }
 
 /// One line of `vectors.txt`.
-pub struct Vector {
-    pub compact: bool,
-    pub label: String,
-    pub text: Vec<u8>,
+pub(crate) struct Vector {
+    pub(crate) compact: bool,
+    pub(crate) label: String,
+    pub(crate) text: Vec<u8>,
 }
 
 /// The vectors of `vectors.txt`: `<compact> <label>: "<text quoted as Go does it>"`.
-pub fn vectors() -> Vec<Vector> {
+pub(crate) fn vectors() -> Vec<Vector> {
     let file = std::fs::read_to_string(testdata("vectors/vectors.txt")).unwrap();
     let lines = file.lines().filter(|line| !line.starts_with("AES"));
     lines
