@@ -1,0 +1,20 @@
+//! The planner: which backups a restore applies, in what order, and why; pure functions over what the catalogue knows.
+//!
+//! ```text
+//!   Entry, Timeline ──▶ Catalogue ──plan(Request)──▶ Plan | PlanError (with the nearest points)
+//! ```
+//!
+//! No I/O, no clock, no randomness: the same entries in any order and the same request give the same plan.
+
+mod catalogue;
+mod entry;
+mod plan;
+mod reason;
+mod search;
+mod target;
+
+pub use catalogue::Catalogue;
+pub use entry::{Entry, HOME, Held, HeldState, LogPlace, LogSeq, Pin, PinKind, Size, Tier, Timeline, Verified};
+pub use plan::{Apply, ChosenCopy, PLAN_FORMAT, PartPlan, Plan, PlanTotals, Reached, Step};
+pub use reason::{PlanError, Reason, Refusal, Warning, WarningCode};
+pub use target::{AtMost, Cut, Request, Strictness, Target};
