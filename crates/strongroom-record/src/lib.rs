@@ -1,6 +1,8 @@
 //! The Aerospike record model and the .asb text backup format.
 
 pub mod asb;
+pub mod canonical;
+pub mod deletes;
 pub mod model;
 
 pub use model::{Bin, BinName, Digest, Double, Entity, Function, Name, Particle, Record, SecondaryIndex, UserKey};

@@ -1,13 +1,12 @@
 //! The incremental reader: chunks in, entities out.
 
 use bytes::Bytes;
-use strongroom_core::ErrorKind;
 
 use super::AsbError;
 use super::cursor::{Cursor, Stop, shown};
 use super::draft::{Draft, Names, Next, Room};
 use super::global::{self, Meta};
-use super::input::Input;
+use super::lines::Lines;
 use crate::model::{Entity, Name};
 
 /// The version of a file.
@@ -69,16 +68,12 @@ impl Default for Limits {
 /// ```
 #[derive(Debug)]
 pub struct Decoder {
-    input: Input,
-    /// How many bytes must be there before trying again is worth it.
-    need: usize,
-    line: u64,
+    lines: Lines,
     header: Header,
     draft: Draft,
     names: Names,
     limits: Limits,
     records: u64,
-    failed: Option<Box<AsbError>>,
 }
 
 impl Default for Decoder {
@@ -92,21 +87,18 @@ impl Decoder {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
-            input: Input::default(),
-            need: 1,
-            line: 1,
+            lines: Lines::default(),
             header: Header::default(),
             draft: Draft::default(),
             names: Names::default(),
             limits,
             records: 0,
-            failed: None,
         }
     }
 
     /// Adds the next bytes of the file.
     pub fn push(&mut self, chunk: Bytes) {
-        self.input.push(chunk);
+        self.lines.push(chunk);
     }
 
     /// What the top of the file said; complete once the first record came.
@@ -126,40 +118,10 @@ impl Decoder {
     /// # Errors
     /// [`AsbError`] at the first fault. The entities before it are sound; none comes after it, and the error stays.
     pub fn next_entity(&mut self) -> Result<Option<Entity>, AsbError> {
-        if let Some(error) = &self.failed {
-            return Err(AsbError::clone(error));
-        }
-        loop {
-            if self.input.available() < self.need {
-                return Ok(None);
-            }
-            let offset = self.input.position();
-            let (buf, start) = self.input.window();
-            let mut cursor = Cursor::new(buf, start);
-            match step(&mut cursor, &mut self.header, &mut self.draft, &mut self.names, self.limits) {
-                Ok(entity) => {
-                    let (pos, lines) = (cursor.pos, cursor.lines);
-                    self.line += 1 + lines;
-                    self.need = 1;
-                    self.input.advance_to(pos);
-                    if let Some(entity) = entity {
-                        self.records += u64::from(entity.as_record().is_some());
-                        return Ok(Some(entity));
-                    }
-                }
-                Err(Stop::Need(need)) => {
-                    self.need = need;
-                    if !self.input.fill(need) {
-                        return Ok(None);
-                    }
-                }
-                Err(Stop::Bad(fault)) => {
-                    let error = fault.placed(offset, start, self.line);
-                    self.failed = Some(Box::new(error.clone()));
-                    return Err(error);
-                }
-            }
-        }
+        let Self { lines, header, draft, names, limits, .. } = self;
+        let entity = lines.next(|cursor| step(cursor, header, draft, names, *limits))?;
+        self.records += u64::from(entity.as_ref().is_some_and(|entity| entity.as_record().is_some()));
+        Ok(entity)
     }
 
     /// Ends the file.
@@ -167,32 +129,18 @@ impl Decoder {
     /// # Errors
     /// [`AsbError`] if the file stops anywhere but between two entities, or has not even a version line.
     pub fn finish(&mut self) -> Result<(), AsbError> {
-        if let Some(error) = &self.failed {
-            return Err(AsbError::clone(error));
-        }
-        let left = self.input.available();
+        self.lines.check()?;
+        let left = self.lines.left();
         let message = if self.header.version.is_none() {
             if left == 0 { "the file is empty".to_owned() } else { "the file ends in its version line".to_owned() }
         } else if self.draft.next != Next::KeyOrNamespace {
             self.inside_a_record()
         } else if left > 0 {
-            let shown = self.input.fill(left).then(|| {
-                let (buf, pos) = self.input.window();
-                shown(&buf[pos..])
-            });
-            format!("the file ends in the middle of a line: {}", shown.unwrap_or_default())
+            format!("the file ends in the middle of a line: {}", self.lines.leftover())
         } else {
             return Ok(());
         };
-        let error = AsbError {
-            offset: self.input.position() + left as u64,
-            line: self.line,
-            message,
-            hint: "the file is cut off here: use another copy of it; what was read before is sound",
-            kind: ErrorKind::Corrupt,
-        };
-        self.failed = Some(Box::new(error.clone()));
-        Err(error)
+        Err(self.lines.cut_off(message))
     }
 
     fn inside_a_record(&self) -> String {

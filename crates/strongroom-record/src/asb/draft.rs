@@ -1,7 +1,5 @@
 //! A record while its lines come in.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::cursor::{Cursor, Stop, shown};
@@ -39,7 +37,7 @@ impl Next {
 
 /// The names seen lately: records share them instead of each having its own.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     known: Vec<Name>,
     oldest: usize,
 }
@@ -47,7 +45,7 @@ pub(super) struct Names {
 impl Names {
     const MOST: usize = 32;
 
-    fn intern<E>(&mut self, bytes: &[u8], make: impl FnOnce(Bytes) -> Result<Name, E>) -> Result<Name, E> {
+    pub(crate) fn intern<E>(&mut self, bytes: &[u8], make: impl FnOnce(Bytes) -> Result<Name, E>) -> Result<Name, E> {
         if let Some(name) = self.known.iter().find(|name| name.as_bytes() == bytes) {
             return Ok(name.clone());
         }
@@ -251,13 +249,9 @@ fn narrow<T: TryFrom<u64>>(c: &mut Cursor, from: usize, most: u64, what: &str) -
 
 fn digest(c: &mut Cursor) -> Result<Digest, Stop> {
     let from = c.pos;
-    let mut bytes = [0_u8; 21];
     let text = c.line(64, "the digest")?;
-    let decoded = if text.len() == 28 { STANDARD.decode_slice(text, &mut bytes).ok() } else { None };
-    match (decoded, bytes.first_chunk()) {
-        (Some(20), Some(digest)) => Ok(Digest(*digest)),
-        _ => Err(c.bad_at(from, format!("the digest {} is not the base64 of 20 bytes", shown(text)))),
-    }
+    Digest::from_base64(text)
+        .ok_or_else(|| c.bad_at(from, format!("the digest {} is not the base64 of 20 bytes", shown(text))))
 }
 
 fn boolean(c: &mut Cursor) -> Result<bool, Stop> {

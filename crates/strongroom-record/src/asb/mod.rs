@@ -36,9 +36,15 @@ mod error;
 mod float;
 mod global;
 mod input;
+mod lines;
 mod read;
 
 pub use decode::{Decoder, Header, Limits, Version};
 pub use encode::{Encoder, GlobalsVersion};
 pub use error::AsbError;
 pub use read::{Reader, entities};
+
+pub(crate) use cursor::{Cursor, Stop, shown};
+pub(crate) use draft::Names;
+pub(crate) use encode::{append_base64, escape_into};
+pub(crate) use lines::Lines;
