@@ -216,7 +216,9 @@ mod tests {
 
     fn hash(records: &[Record], covers: Covers) -> SetHash {
         let mut hash = CanonicalHash::new(covers);
-        records.iter().for_each(|record| hash.push(record).unwrap());
+        for record in records {
+            hash.push(record).unwrap();
+        }
         hash.finish().unwrap()
     }
 
@@ -225,11 +227,15 @@ mod tests {
         let mut records = records();
         let expected = hash(&records, Covers::ALL);
         records.reverse();
-        records.iter_mut().for_each(|record| record.bins.reverse());
+        for record in &mut records {
+            record.bins.reverse();
+        }
         assert_eq!(hash(&records, Covers::ALL), expected);
         records.sort_by_key(|record| (record.namespace.clone(), record.order()));
         let mut sorted = SortedCanonicalHash::new(Covers::ALL);
-        records.iter().for_each(|record| sorted.push(record).unwrap());
+        for record in &records {
+            sorted.push(record).unwrap();
+        }
         assert_eq!(sorted.finish(), expected);
     }
 
@@ -247,10 +253,10 @@ mod tests {
             |r| r.bins[0].name = BinName::new("z").unwrap(),
         ];
         for (i, change) in changes.iter().enumerate() {
-            let mut changed = base.clone();
-            change(&mut changed[7]);
+            let mut other = base.clone();
+            change(&mut other[7]);
             for (covers, ignored) in [(Covers::ALL, 0..0), (Covers::NO_GENERATION, 0..1), (Covers::CONTENT, 0..2)] {
-                let same = hash(&base, covers) == hash(&changed, covers);
+                let same = hash(&base, covers) == hash(&other, covers);
                 assert_eq!(same, ignored.contains(&i), "change {i}, {covers:?}");
             }
         }
@@ -262,7 +268,9 @@ mod tests {
         let mut records = records();
         records.push(records[3].clone());
         let mut hash = CanonicalHash::new(Covers::ALL);
-        records.iter().for_each(|record| hash.push(record).unwrap());
+        for record in &records {
+            hash.push(record).unwrap();
+        }
         assert!(hash.finish().unwrap_err().to_string().contains("comes twice in namespace a"));
     }
 }
