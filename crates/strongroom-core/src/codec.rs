@@ -129,7 +129,8 @@ pub trait FrameCoder: Send + Sync {
     /// Appends the coded form of `plain` (at most 1 MiB plus what other codecs added) to `out`.
     ///
     /// # Errors
-    /// `Invalid` when the frame is too large.
+    /// `Invalid` when the frame is too large, and, from codecs that must not do so, when this coder has encoded
+    /// another content for the same place.
     fn encode(&self, frame: FrameId, plain: &[u8], out: &mut Vec<u8>) -> Result<()>;
 
     /// Appends the plain form of `coded` to `out`, never more than `limit` bytes.
