@@ -3,6 +3,7 @@
 pub mod asb;
 pub mod canonical;
 pub mod deletes;
+pub mod fold;
 pub mod model;
 
 pub use model::{Bin, BinName, Digest, Double, Entity, Function, Name, Particle, Record, SecondaryIndex, UserKey};

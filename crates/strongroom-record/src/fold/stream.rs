@@ -1,0 +1,136 @@
+//! Folding streams of bytes.
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use strongroom_core::{ByteStream, Error, Result};
+
+use super::Change;
+use super::merge::{Merge, Step};
+use crate::asb::{Encoder, Limits, entities};
+use crate::deletes::tombstones;
+use crate::model::{Entity, Name};
+
+/// How many entities a batch has at most.
+const BATCH: usize = 1024;
+/// How large the chunks of folded text are, about.
+const CHUNK: usize = 1 << 20;
+
+/// Whether a fold hands out what was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Deletes {
+    /// What was deleted is simply not there: right for a result that starts from nothing.
+    #[default]
+    Drop,
+    /// Deletes are handed out: right for a result that is applied to an older state.
+    Emit,
+}
+
+/// One backup's part in a fold.
+pub struct Layer {
+    changes: [BoxStream<'static, Result<Vec<Change>>>; 2],
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layer").finish_non_exhaustive()
+    }
+}
+
+impl Layer {
+    /// A layer of pieces: `data` and `deletes` are each read one after the other, as one sorted stream.
+    #[must_use]
+    pub fn new(data: Vec<ByteStream>, deletes: Vec<ByteStream>, limits: Limits) -> Self {
+        let puts = stream::iter(data).flat_map(move |piece| entities(piece, limits, BATCH)).map(|batch| {
+            let record = |entity| match entity {
+                Entity::Record(record) => Ok(Change::Put(record)),
+                Entity::Index(index) => Err(misplaced("index", &index.name)),
+                Entity::Function(function) => Err(misplaced("function", &function.name)),
+            };
+            batch?.into_iter().map(record).collect()
+        });
+        let gone = stream::iter(deletes).flat_map(tombstones);
+        let gone = gone.map(|batch| Ok(batch?.into_iter().map(Change::Delete).collect()));
+        // A delete of a layer outranks its record, so it comes first.
+        Self { changes: [gone.boxed(), puts.boxed()] }
+    }
+}
+
+fn misplaced(what: &str, name: &Name) -> Error {
+    Error::invalid(format!("{what} {name} is in a piece of records")).hint("schema belongs in a piece of its own")
+}
+
+struct State {
+    merge: Merge,
+    sources: Vec<BoxStream<'static, Result<Vec<Change>>>>,
+    deletes: Deletes,
+}
+
+impl State {
+    /// The next batch; empty at the end.
+    async fn batch(&mut self) -> Result<Vec<Change>> {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            match self.merge.step() {
+                Step::Want(source) => match self.sources[source].next().await {
+                    Some(changes) => self.merge.feed(source, changes?)?,
+                    None => self.merge.end(source),
+                },
+                Step::Item(Change::Delete(_)) if self.deletes == Deletes::Drop => {}
+                Step::Item(change) => batch.push(change),
+                Step::Done => break,
+            }
+        }
+        Ok(batch)
+    }
+}
+
+/// Merges layers, newest first, into one sorted stream of final states, in batches.
+///
+/// The stream fails with `Corrupt` if an input is not sorted or damaged, and with `Invalid` if the layers are not all
+/// of one namespace; it ends then.
+#[must_use]
+pub fn fold(newest_first: Vec<Layer>, deletes: Deletes) -> BoxStream<'static, Result<Vec<Change>>> {
+    let sources: Vec<_> = newest_first.into_iter().flat_map(|layer| layer.changes).collect();
+    let state = State { merge: Merge::new(sources.len()), sources, deletes };
+    stream::unfold(Some(state), |state| async move {
+        let mut state = state?;
+        match state.batch().await {
+            Ok(batch) if batch.is_empty() => None,
+            Ok(batch) => Some((Ok(batch), Some(state))),
+            Err(error) => Some((Err(error), None)),
+        }
+    })
+    .boxed()
+}
+
+/// Merges layers, newest first, into one data piece: sorted compact `.asb` text, without what was deleted.
+///
+/// The stream fails as that of [`fold`].
+#[must_use]
+pub fn fold_pieces(namespace: &Name, newest_first: Vec<Layer>) -> ByteStream {
+    let mut text = Vec::new();
+    Encoder::COMPACT.header(&mut text, namespace, false);
+    let state = Some((fold(newest_first, Deletes::Drop), text));
+    stream::unfold(state, |state| async move {
+        let (mut changes, mut text) = state?;
+        while text.len() < CHUNK {
+            let batch = match changes.next().await {
+                Some(Ok(batch)) => batch,
+                Some(Err(error)) => return Some((Err(error), None)),
+                None if text.is_empty() => return None,
+                None => return Some((Ok(Bytes::from(text)), Some((changes, Vec::new())))),
+            };
+            for change in &batch {
+                if let Change::Put(record) = change
+                    && let Err(error) = Encoder::COMPACT.record(&mut text, record)
+                {
+                    return Some((Err(error), None));
+                }
+            }
+        }
+        Some((Ok(Bytes::from(text)), Some((changes, Vec::new()))))
+    })
+    .boxed()
+}
