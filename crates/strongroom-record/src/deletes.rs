@@ -190,6 +190,7 @@ pub fn tombstones(chunks: BoxStream<'static, Result<Bytes>>) -> BoxStream<'stati
             }
         }
     })
+    .fuse()
     .boxed()
 }
 

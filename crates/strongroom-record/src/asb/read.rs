@@ -127,5 +127,6 @@ pub fn entities(
             }
         }
     })
+    .fuse()
     .boxed()
 }

@@ -13,8 +13,8 @@ use crate::model::{Entity, Record};
 
 /// How many runs are merged at once: each takes a chunk of memory and an open file.
 const FAN_IN: usize = 64;
-/// How many records are taken from a run at once.
-const BATCH: usize = 256;
+/// How many bytes of records are taken from a run at once, about.
+const BATCH: usize = 1 << 18;
 
 /// Sorts records of one namespace by (partition, digest), in memory up to a limit and through files beyond it.
 ///
@@ -150,11 +150,15 @@ impl Sorted {
             self.merge.end(source);
             return Ok(());
         };
-        let mut batch = Vec::with_capacity(BATCH);
-        while batch.len() < BATCH
+        let mut batch = Vec::new();
+        let mut weight = 0;
+        while weight < BATCH
             && let Some(entity) = run.read_entity()?
         {
-            batch.extend(Entity::into_record(entity).map(Change::Put));
+            if let Entity::Record(record) = entity {
+                weight += record.weight();
+                batch.push(Change::Put(record));
+            }
         }
         if batch.is_empty() {
             self.merge.end(source);

@@ -71,14 +71,20 @@ impl State {
     /// The next batch; empty at the end.
     async fn batch(&mut self) -> Result<Vec<Change>> {
         let mut batch = Vec::new();
-        while batch.len() < BATCH {
+        let mut weight = 0;
+        while batch.len() < BATCH && weight < CHUNK {
             match self.merge.step() {
                 Step::Want(source) => match self.sources[source].next().await {
                     Some(changes) => self.merge.feed(source, changes?)?,
                     None => self.merge.end(source),
                 },
                 Step::Item(Change::Delete(_)) if self.deletes == Deletes::Drop => {}
-                Step::Item(change) => batch.push(change),
+                Step::Item(change) => {
+                    if let Change::Put(record) = &change {
+                        weight += record.weight();
+                    }
+                    batch.push(change);
+                }
                 Step::Done => break,
             }
         }
@@ -102,6 +108,7 @@ pub fn fold(newest_first: Vec<Layer>, deletes: Deletes) -> BoxStream<'static, Re
             Err(error) => Some((Err(error), None)),
         }
     })
+    .fuse()
     .boxed()
 }
 
@@ -132,5 +139,6 @@ pub fn fold_pieces(namespace: &Name, newest_first: Vec<Layer>) -> ByteStream {
         }
         Some((Ok(Bytes::from(text)), Some((changes, Vec::new()))))
     })
+    .fuse()
     .boxed()
 }
