@@ -10,7 +10,7 @@ use strongroom_core::{ByteStream, ErrorKind};
 use strongroom_record::asb::{Encoder, Limits};
 use strongroom_record::deletes::{write_delete, write_header};
 use strongroom_record::fold::{Change, Deletes, Layer, Sorter, fold, fold_pieces};
-use strongroom_record::{Bin, BinName, Digest, Name, Particle, Record};
+use strongroom_record::{Bin, BinName, Digest, Entity, Name, Particle, Record};
 
 use super::common;
 
@@ -26,7 +26,7 @@ fn digest(n: u8) -> Digest {
 fn record(n: u8, generation: u16) -> Record {
     Record {
         namespace: namespace(),
-        set: (n % 2 == 0).then(|| Name::set("s").unwrap()),
+        set: n.is_multiple_of(2).then(|| Name::set("s").unwrap()),
         digest: digest(n),
         key: None,
         generation,
@@ -35,7 +35,7 @@ fn record(n: u8, generation: u16) -> Record {
     }
 }
 
-fn chunks(text: Vec<u8>, size: usize) -> ByteStream {
+fn chunks(text: &[u8], size: usize) -> ByteStream {
     let chunks: Vec<_> = text.chunks(size).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
     futures::stream::iter(chunks).boxed()
 }
@@ -57,14 +57,14 @@ fn layer(seen: &Seen, chunk: usize) -> Layer {
         for record in records {
             Encoder::COMPACT.record(&mut text, record).unwrap();
         }
-        chunks(text, chunk)
+        chunks(&text, chunk)
     });
     let mut text = Vec::new();
     write_header(&mut text, &namespace());
     for digest in &gone {
         write_delete(&mut text, digest, None);
     }
-    Layer::new(data.into(), vec![chunks(text, chunk)], Limits::default())
+    Layer::new(data.into(), vec![chunks(&text, chunk)], Limits::default())
 }
 
 fn seen() -> impl Strategy<Value = Seen> {
@@ -102,7 +102,7 @@ proptest! {
         prop_assert_eq!(dropped, alive.iter().cloned().map(Change::Put).collect::<Vec<_>>());
 
         let text = block_on(fold_pieces(&namespace(), layers()).map(|chunk| chunk.unwrap().to_vec()).concat());
-        let read: Vec<_> = common::decode(&text, 1000).unwrap().into_iter().filter_map(|e| e.into_record()).collect();
+        let read: Vec<_> = common::decode(&text, 1000).unwrap().into_iter().filter_map(Entity::into_record).collect();
         prop_assert_eq!(read, alive);
     }
 
@@ -132,12 +132,12 @@ fn a_delete_outranks_a_record_of_its_own_layer() {
     let mut gone = Vec::new();
     write_header(&mut gone, &namespace());
     write_delete(&mut gone, &digest(1), None);
-    let layer = Layer::new(vec![chunks(data, 100)], vec![chunks(gone, 100)], Limits::default());
+    let layer = Layer::new(vec![chunks(&data, 100)], vec![chunks(&gone, 100)], Limits::default());
     assert!(matches!(&collect(fold(vec![layer], Deletes::Emit))[..], [Change::Delete(_)]));
 }
 
 fn first_error(text: &str) -> strongroom_core::Error {
-    let layer = Layer::new(vec![chunks(text.into(), 4096)], vec![], Limits::default());
+    let layer = Layer::new(vec![chunks(text.as_bytes(), 4096)], vec![], Limits::default());
     block_on(fold(vec![layer], Deletes::Drop).next()).unwrap().unwrap_err()
 }
 
