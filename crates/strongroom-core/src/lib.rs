@@ -17,6 +17,7 @@ pub mod id;
 pub mod key;
 pub mod manifest;
 pub mod model;
+pub mod pipeline;
 pub mod planner;
 pub mod storage;
 pub mod time;
