@@ -5,5 +5,6 @@ pub mod canonical;
 pub mod deletes;
 pub mod fold;
 pub mod model;
+pub mod wrap;
 
 pub use model::{Bin, BinName, Digest, Double, Entity, Function, Name, Particle, Record, SecondaryIndex, UserKey};

@@ -74,7 +74,8 @@ pub(crate) fn read_chunk(source: &mut impl Read) -> Result<Bytes> {
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::from(error)),
+            // A wrapping reader has an error of its own inside.
+            Err(error) => return Err(error.downcast::<Error>().unwrap_or_else(Error::from)),
         }
     }
     chunk.truncate(filled);

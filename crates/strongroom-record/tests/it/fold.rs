@@ -76,7 +76,7 @@ fn collect(stream: futures::stream::BoxStream<'static, strongroom_core::Result<V
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn a_fold_is_the_newest_state_of_every_digest(
         newest_first in prop::collection::vec(seen(), 0..6),

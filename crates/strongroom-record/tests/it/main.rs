@@ -6,3 +6,5 @@ mod common;
 mod fold;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod wrap;
