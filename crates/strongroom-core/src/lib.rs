@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod model;
 pub mod pipeline;
 pub mod planner;
+pub mod repository;
 pub mod storage;
 pub mod time;
 

@@ -1,0 +1,60 @@
+//! Keeping the catalogue small: a snapshot folds all segments before it; what it folds is deleted after a grace time.
+
+use std::time::Duration;
+
+use super::super::document::Kind;
+use super::super::lease::{Lease, micros};
+use super::super::objects::put;
+use super::super::{Repository, layout};
+use crate::{Error, ErrorKind, Result};
+
+/// Segments after the newest snapshot that make a new one worth while.
+const SEGMENTS_BEFORE_SNAPSHOT: u64 = 64;
+
+impl Repository {
+    /// Writes a snapshot when many segments have come since the last one (`force`: when any has). Gives the last
+    /// segment's number that is in it, or `None` when nothing was to be done. Needs no right to delete.
+    ///
+    /// # Errors
+    /// `Corrupt` when the catalogue is damaged: [`Repository::mend`] it first; as the storage otherwise.
+    pub async fn compact(&self, force: bool) -> Result<Option<u64>> {
+        let read = self.read_catalogue().await?;
+        if read.lossy {
+            return Err(Error::corrupt(format!("the catalogue is damaged: {}", read.damaged.join("; ")))
+                .hint("mend it, which reads all manifests"));
+        }
+        let due = if force { 1 } else { SEGMENTS_BEFORE_SNAPSHOT };
+        if read.newest < read.snapshot + due {
+            return Ok(None);
+        }
+        let body = self.seal(Kind::Snapshot, read.state.lines(read.newest, self.environment.now()))?;
+        match put(&*self.storage, &layout::snapshot(read.newest)?, body).await {
+            Ok(()) => Ok(Some(read.newest)),
+            // The same segments give the same fold, whoever wrote it.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(error.within("the catalogue's snapshot could not be written")),
+        }
+    }
+
+    /// Deletes segments and snapshots that a newer snapshot made superfluous at least `grace` ago. Gives how many.
+    ///
+    /// # Errors
+    /// As [`Lease::check`] and the storage.
+    pub async fn trim_catalogue(&self, lease: &Lease, grace: Duration) -> Result<usize> {
+        let read = self.read_catalogue().await?;
+        let age = read.state.snapshot_at.map_or(0, |at| self.environment.now().since(at));
+        if read.snapshot == 0 || u64::try_from(age).unwrap_or(0) < micros(grace) {
+            return Ok(0);
+        }
+        let listed = self.list_catalogue().await?;
+        let old = listed.segments.iter().filter(|(number, _)| *number <= read.snapshot);
+        let old = old.chain(listed.snapshots.iter().filter(|(number, _)| *number < read.snapshot));
+        let mut deleted = 0;
+        lease.check().await?;
+        for (_, key) in old {
+            self.storage.delete(key).await?;
+            deleted += 1;
+        }
+        Ok(deleted)
+    }
+}

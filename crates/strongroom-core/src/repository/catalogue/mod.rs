@@ -1,0 +1,12 @@
+//! The catalogue: immutable numbered segments, folded into what is known of all backups. See "Catalogue" in
+//! `docs/format.md`.
+
+mod append;
+mod compact;
+mod load;
+mod record;
+mod rescue;
+mod state;
+
+pub use load::{Broken, LoadReport, Loaded};
+pub use record::{Begun, Mended, Proof, Record};

@@ -1,0 +1,231 @@
+//! The frame around every small object of a repository: a head line that says what it is, the body, and a last line
+//! that proves all bytes before it. A cut, a flip or a swapped object is told before a single field is believed.
+//!
+//! ```text
+//! {"strongroom":"manifest","format":1,"repository":"…","nonce":"…"}
+//! <body: one JSON value a line>
+//! {"blake3":"<64 hex digits>"}
+//! ```
+//!
+//! Every later format keeps this frame, so that an older version can say "newer" instead of "damaged".
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::id::RepositoryId;
+use crate::manifest::{Blake3, FORMAT};
+use crate::{Error, Key, Result};
+
+/// What an object is. Compared when it is read, so that no object can stand in for another kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    Repository,
+    Cluster,
+    Manifest,
+    Void,
+    Pieces,
+    Shared,
+    Segment,
+    Snapshot,
+    Lease,
+    Condemned,
+    Done,
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    strongroom: Kind,
+    format: u32,
+    repository: RepositoryId,
+    #[serde(default)]
+    nonce: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Foot {
+    blake3: Blake3,
+}
+
+/// The length of the last line with its line feed: `{"blake3":"` + 64 + `"}` + LF.
+const FOOT: usize = 78;
+
+/// Puts lines into a frame.
+pub(crate) fn seal<T: Serialize>(
+    kind: Kind,
+    repository: RepositoryId,
+    nonce: [u8; 16],
+    lines: impl IntoIterator<Item = T>,
+) -> Result<Bytes> {
+    let head = Head { strongroom: kind, format: FORMAT, repository, nonce: hex(&nonce) };
+    let mut out = Vec::with_capacity(512);
+    push_line(&mut out, &head)?;
+    for line in lines {
+        push_line(&mut out, &line)?;
+    }
+    let foot = Foot { blake3: Blake3::of(&out) };
+    push_line(&mut out, &foot)?;
+    Ok(out.into())
+}
+
+fn push_line<T: Serialize>(out: &mut Vec<u8>, line: &T) -> Result<()> {
+    serde_json::to_writer(&mut *out, line)
+        .map_err(|error| Error::internal("a document could not be written as JSON").because(error))?;
+    out.push(b'\n');
+    Ok(())
+}
+
+/// Lower-case hex digits of `bytes`.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// An opened frame.
+pub(crate) struct Opened<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) repository: RepositoryId,
+    body: &'a [u8],
+}
+
+impl<'a> Opened<'a> {
+    /// The body's lines.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+    }
+
+    /// The body as exactly one value.
+    pub(crate) fn one<T: DeserializeOwned>(&self, key: &Key) -> Result<T> {
+        let mut lines = self.lines();
+        match (lines.next(), lines.next()) {
+            (Some(line), None) => parse(line, key),
+            _ => Err(Error::corrupt(format!("{key} does not hold exactly one value"))),
+        }
+    }
+}
+
+/// Reads one line.
+pub(crate) fn parse<T: DeserializeOwned>(line: &[u8], key: &Key) -> Result<T> {
+    serde_json::from_slice(line)
+        .map_err(|error| Error::corrupt(format!("{key} holds a value that makes no sense")).because(error))
+}
+
+/// Checks the frame of the object `key` and gives its body.
+///
+/// # Errors
+/// `Corrupt` when it is damaged or another object; `Unsupported` when a newer version wrote it.
+pub(crate) fn open<'a>(
+    key: &Key,
+    bytes: &'a [u8],
+    kinds: &[Kind],
+    repository: Option<RepositoryId>,
+) -> Result<Opened<'a>> {
+    let damaged = |why: &str| {
+        Error::corrupt(format!("{key} is damaged: {why}")).hint("put back a good copy of it, or use another copy")
+    };
+    let at = bytes.len().checked_sub(FOOT).ok_or_else(|| damaged("it is too short"))?;
+    let (covered, foot) = bytes.split_at(at);
+    let foot: Foot = match serde_json::from_slice(foot) {
+        Ok(foot) if covered.ends_with(b"\n") => foot,
+        _ => return Err(damaged("its last line, which proves it, is missing or cut")),
+    };
+    if foot.blake3 != Blake3::of(covered) {
+        return Err(damaged("its bytes are not those that were written"));
+    }
+    let end = covered.iter().position(|byte| *byte == b'\n').unwrap_or(covered.len() - 1);
+    let (head, body) = covered.split_at(end + 1);
+    let head: Head = serde_json::from_slice(head).map_err(|error| damaged("it has no head").because(error))?;
+    if head.format > FORMAT {
+        return Err(newer(key, head.format));
+    }
+    if !kinds.contains(&head.strongroom) {
+        return Err(damaged("it is another kind of object"));
+    }
+    if repository.is_some_and(|own| own != head.repository) {
+        return Err(damaged("it belongs to another repository"));
+    }
+    Ok(Opened { kind: head.strongroom, repository: head.repository, body })
+}
+
+fn newer(key: &Key, format: u32) -> Error {
+    Error::unsupported(format!(
+        "{key} is written in format {format}, and this version (strongroom {}) reads formats up to {FORMAT}",
+        env!("CARGO_PKG_VERSION")
+    ))
+    .hint("use the version of strongroom that wrote it, or a newer one")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    const REPOSITORY: RepositoryId = RepositoryId::from_u128(7);
+
+    fn key() -> Key {
+        Key::new("catalogue/x").unwrap()
+    }
+
+    fn sealed() -> Bytes {
+        seal(Kind::Segment, REPOSITORY, [1; 16], ["one", "two"]).unwrap()
+    }
+
+    #[test]
+    fn what_was_sealed_opens() {
+        let bytes = sealed();
+        let opened = open(&key(), &bytes, &[Kind::Segment], Some(REPOSITORY)).unwrap();
+        let lines: Vec<String> = opened.lines().map(|line| parse(line, &key()).unwrap()).collect();
+        assert_eq!(lines, ["one", "two"]);
+    }
+
+    #[test]
+    fn every_cut_and_every_flip_is_corrupt() {
+        let bytes = sealed();
+        for end in 0..bytes.len() {
+            let error = open(&key(), &bytes[..end], &[Kind::Segment], None).err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "cut at {end}");
+            assert!(error.to_string().contains("catalogue/x"));
+        }
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut flipped = bytes.to_vec();
+                flipped[at] ^= 1 << bit;
+                // A hex digit in upper case is the same hash; all else must be told.
+                match open(&key(), &flipped, &[Kind::Segment], None) {
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "bit {bit} of byte {at}"),
+                    Ok(_) => assert!(flipped.eq_ignore_ascii_case(&bytes), "bit {bit} of byte {at}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn another_kind_or_repository_is_refused() {
+        let bytes = sealed();
+        assert!(open(&key(), &bytes, &[Kind::Lease], None).is_err());
+        assert!(open(&key(), &bytes, &[Kind::Segment], Some(RepositoryId::from_u128(8))).is_err());
+    }
+
+    #[test]
+    fn a_newer_format_is_named_with_both_versions() {
+        let mut body = format!("{{\"strongroom\":\"something\",\"format\":9,\"repository\":\"{REPOSITORY}\"}}\n");
+        body += "{\"all\":\"new\"}\n";
+        let foot = format!("{{\"blake3\":\"{}\"}}\n", Blake3::of(body.as_bytes()));
+        body += &foot;
+        let error = open(&key(), body.as_bytes(), &[Kind::Segment], None).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("format 9") && error.to_string().contains("up to 1"), "{error}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn hostile_bytes_never_panic(bytes: Vec<u8>) {
+            proptest::prop_assert!(open(&key(), &bytes, &[Kind::Segment], None).is_err());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! A repository: a storage with a layout, that holds backups and the catalogue of them. The bytes are described in
+//! `docs/format.md`.
+//!
+//! ```text
+//!   begin ─▶ data … ─▶ list of pieces ─▶ manifest (CreateNew) ─▶ end          a backup
+//!   condemned list ─▶ grace time ─▶ manifest ─▶ data ─▶ "deleted" entry        a prune
+//! ```
+//!
+//! **Invariants.** A backup exists if and only if its manifest exists. Nothing is ever replaced: every name is written
+//! once, with `CreateNew`. Of a backup and a prune that disagree about an unfinished backup, the one that creates the
+//! manifest's name first is right. Loading writes nothing.
+
+mod catalogue;
+mod condemned;
+mod document;
+mod identity;
+pub mod layout;
+mod lease;
+mod manifests;
+mod objects;
+mod pieces;
+mod registration;
+mod writer;
+
+use std::sync::Arc;
+
+pub use catalogue::{Begun, Broken, LoadReport, Loaded, Mended, Proof, Record};
+pub use identity::{InitOptions, RepositoryInfo};
+pub use lease::{LEASE_TIME, Lease, LeaseState, LeaseTerms, Purpose, Watch};
+pub use manifests::folder_of;
+pub use pieces::{ListForm, PlainList, StoredList};
+pub use registration::{Registration, RegistrationOutcome};
+pub use writer::{BackupDraft, Commit};
+
+use crate::Storage;
+use crate::environment::Environment;
+use crate::id::RepositoryId;
+
+/// An open repository. Cheap to clone; all clones are the same repository.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    storage: Arc<dyn Storage>,
+    environment: Environment,
+    info: Arc<RepositoryInfo>,
+}
+
+impl Repository {
+    /// The storage on which it rests.
+    #[must_use]
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// The clock and the source of chance it was opened with.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Its identity and settings.
+    #[must_use]
+    pub fn info(&self) -> &RepositoryInfo {
+        &self.info
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> RepositoryId {
+        self.info.id
+    }
+}

@@ -1,0 +1,6 @@
+//! The repository as a whole, on memory storage and paused time.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod catalogue;
+mod support;
+mod whole;

@@ -1,0 +1,190 @@
+//! What the tests share: an environment that can be replayed, and backups that are quickly made.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use strongroom_core::cluster::{ClusterIdentity, PieceKind, PieceSpec, PieceSummary, Topology};
+use strongroom_core::environment::{Clock, Entropy, Environment};
+use strongroom_core::id::{BackupId, ClusterId, RunId, TimelineId};
+use strongroom_core::manifest::{Blake3, FORMAT, Manifest, ObjectRef, StoredPart, StoredPiece, Totals};
+use strongroom_core::model::{Applies, BackupKind, Deletes, Filter, Window};
+use strongroom_core::repository::{
+    BackupDraft, Begun, Commit, InitOptions, Lease, LeaseTerms, PlainList, Purpose, Repository,
+};
+use strongroom_core::{Key, Result, Storage, StorageExt as _, Timestamp};
+use tokio::time::Instant;
+
+/// Tokio's (paused) time as both clocks.
+#[derive(Debug)]
+pub(crate) struct TestClock {
+    start: Instant,
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        let passed = i64::try_from(self.monotonic_micros()).unwrap();
+        Timestamp::from_secs(1_700_000_000).plus_micros(passed)
+    }
+    fn monotonic_micros(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap()
+    }
+}
+
+/// Split-mix from a seed.
+#[derive(Debug)]
+struct Seeded(AtomicU64);
+
+impl Entropy for Seeded {
+    fn fill(&self, bytes: &mut [u8]) -> Result<()> {
+        for chunk in bytes.chunks_mut(8) {
+            let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn clock() -> Arc<TestClock> {
+    Arc::new(TestClock { start: Instant::now() })
+}
+
+pub(crate) fn environment(clock: &Arc<TestClock>, seed: u64) -> Environment {
+    Environment { clock: clock.clone(), entropy: Arc::new(Seeded(AtomicU64::new(seed.wrapping_mul(0x1234_5678_9ABC)))) }
+}
+
+pub(crate) async fn new_repository(storage: impl Storage) -> Repository {
+    Repository::init(Arc::new(storage), environment(&clock(), 1), InitOptions::default()).await.unwrap()
+}
+
+/// Opens the same repository as another process would: with its own clock's state and entropy.
+pub(crate) async fn reopen(repository: &Repository, storage: impl Storage, seed: u64) -> Repository {
+    let clock = repository.environment().clock.clone();
+    let entropy = Arc::new(Seeded(AtomicU64::new(seed.wrapping_mul(0xFEED_5678_9ABD))));
+    Repository::open(Arc::new(storage), Environment { clock, entropy }).await.unwrap()
+}
+
+pub(crate) const CLUSTER: ClusterId = ClusterId::from_u128(0xC1);
+pub(crate) const TIMELINE: TimelineId = TimelineId::from_u128(0x71);
+
+pub(crate) fn identity() -> ClusterIdentity {
+    ClusterIdentity { id: CLUSTER, name: "orders".to_owned(), fingerprint: "A1".to_owned() }
+}
+
+/// A draft: `from` to `until` in seconds; no `from` is a base.
+pub(crate) fn draft(from: Option<i64>, until: i64) -> BackupDraft {
+    let at = Timestamp::from_secs;
+    BackupDraft {
+        cluster: CLUSTER,
+        part: "test".to_owned(),
+        timeline: TIMELINE,
+        window: Window { from: from.map(at), until: at(until), settled: at(until) },
+        kind: if from.is_some() { BackupKind::Incremental } else { BackupKind::Base },
+    }
+}
+
+pub(crate) async fn backup_lease(repository: &Repository, name: &str) -> Result<Lease> {
+    let terms = LeaseTerms::new(Purpose::Backup, "a test");
+    repository.lease(&format!("backup-{name}"), terms, Duration::from_mins(10)).await
+}
+
+/// Stores bytes as a part of a piece.
+pub(crate) async fn store(repository: &Repository, key: Key, body: &[u8]) -> Result<StoredPart> {
+    let object = ObjectRef { key: key.clone(), size: body.len() as u64, blake3: Blake3::of(body) };
+    repository.storage().put_new(&key, body.to_vec().into()).await?;
+    let part = key.name().to_owned();
+    Ok(StoredPart { object, part, plain_bytes: body.len() as u64, codecs: None, slice: None })
+}
+
+pub(crate) fn piece(name: &str, parts: Vec<StoredPart>) -> StoredPiece {
+    let spec = PieceSpec {
+        name: name.to_owned(),
+        kind: PieceKind::Data,
+        place: None,
+        group: None,
+        bytes: None,
+        content: None,
+        detail: serde_json::Value::Null,
+    };
+    let plain_bytes = parts.iter().map(|part| part.plain_bytes).sum();
+    StoredPiece { spec, summary: PieceSummary::default(), plain_bytes, parts }
+}
+
+pub(crate) async fn commit(
+    repository: &Repository,
+    lease: &Lease,
+    begun: &Begun,
+    draft: &BackupDraft,
+    pieces: &[StoredPiece],
+) -> Result<Commit> {
+    let list = repository.store_pieces(begun, &PlainList, pieces).await?;
+    let now = repository.environment().now();
+    let parts = || pieces.iter().flat_map(|piece| &piece.parts);
+    let manifest = Manifest {
+        format: FORMAT,
+        repository: repository.id(),
+        backup: begun.backup,
+        run: RunId::from_u128(5),
+        kind: draft.kind,
+        parent: None,
+        cluster: identity(),
+        part: draft.part.clone(),
+        timeline: draft.timeline,
+        window: draft.window,
+        applies: Applies::Cover,
+        deletes: Deletes::Seen,
+        filter: Filter::default(),
+        codecs: Vec::new(),
+        keys: Vec::new(),
+        totals: Totals {
+            pieces: pieces.len() as u64,
+            objects: parts().count() as u64,
+            plain_bytes: parts().map(|part| part.plain_bytes).sum(),
+            stored_bytes: parts().map(|part| part.object.size).sum(),
+            ..Totals::default()
+        },
+        pieces: list.pieces.clone(),
+        shared: list.shared.clone(),
+        topology: Topology { identity: identity(), version: "1".to_owned(), nodes: Vec::new(), parts: BTreeMap::new() },
+        missing: Vec::new(),
+        made_from: Vec::new(),
+        notes: Vec::new(),
+        started: begun.at,
+        finished: now,
+        tool: "a test".to_owned(),
+    };
+    repository.commit(begun, lease, &manifest, &list).await
+}
+
+/// A whole small backup with two objects.
+pub(crate) async fn back_up(repository: &Repository, name: &str, draft: &BackupDraft) -> Result<BackupId> {
+    let lease = backup_lease(repository, name).await?;
+    let begun = repository.begin(&lease, draft).await?;
+    let folder = begun.folder()?;
+    let mut pieces = Vec::new();
+    for number in 0..2 {
+        let part = store(repository, folder.data(&format!("p{number}"), 0)?, name.as_bytes()).await?;
+        pieces.push(piece(&format!("p{number}"), vec![part]));
+    }
+    match commit(repository, &lease, &begun, draft, &pieces).await? {
+        Commit::Done { .. } => {}
+        Commit::Condemned(names) => panic!("condemned: {names:?}"),
+    }
+    lease.release().await?;
+    Ok(begun.backup)
+}
+
+/// The ids that a load gives, sorted.
+pub(crate) async fn ids(repository: &Repository) -> Vec<BackupId> {
+    let mut ids: Vec<BackupId> = repository.load().await.unwrap().entries.iter().map(|entry| entry.id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+pub(crate) fn sorted(mut ids: Vec<BackupId>) -> Vec<BackupId> {
+    ids.sort_unstable();
+    ids
+}
