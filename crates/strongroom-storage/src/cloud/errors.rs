@@ -1,0 +1,246 @@
+//! One meaning of errors over all providers, in one line without headers, signed addresses or request dumps.
+
+use std::error::Error as _;
+use std::fmt;
+
+use opendal::ErrorKind as Cause;
+use strongroom_core::{Error, ErrorKind};
+
+/// Who serves the objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Provider {
+    S3,
+    AzBlob,
+    Gcs,
+}
+
+/// A folder of a bucket, for messages.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) provider: Provider,
+    pub(super) bucket: String,
+    pub(super) prefix: String,
+}
+
+impl Place {
+    pub(super) fn new(provider: Provider, bucket: &str, prefix: &str) -> Self {
+        Self { provider, bucket: bucket.to_owned(), prefix: prefix.to_owned() }
+    }
+
+    fn noun(&self) -> &'static str {
+        if self.provider == Provider::AzBlob { "container" } else { "bucket" }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.provider {
+            Provider::S3 => "s3",
+            Provider::AzBlob => "azblob",
+            Provider::Gcs => "gcs",
+        };
+        write!(f, "{scheme}://{}", self.bucket)?;
+        if self.prefix.is_empty() { Ok(()) } else { write!(f, "/{}", self.prefix) }
+    }
+}
+
+/// What an answer says, gathered from the text that the provider's module made of it.
+struct Answer {
+    status: Option<u16>,
+    /// The provider's own code (`SignatureDoesNotMatch`), if any.
+    code: String,
+    /// The provider's own sentence.
+    message: String,
+    /// What happened below HTTP, innermost last.
+    causes: String,
+}
+
+impl Answer {
+    fn of(error: &opendal::Error) -> Self {
+        let text = error.to_string();
+        // `response: Parts { status: 403, version: …`
+        let status =
+            text.split("Parts { status: ").nth(1).and_then(|rest| rest.get(..3)).and_then(|code| code.parse().ok());
+        let message = error.message();
+        let code = field(message, "code: ").unwrap_or_default();
+        let code = if code.is_empty() { tag(message, "Code") } else { code };
+        let said = field(message, "message: ").unwrap_or_default();
+        let said = if said.is_empty() { tag(message, "Message") } else { said };
+        // Neither a dump of a structure nor a page of markup is fit for a message.
+        let plain = !message.contains(['{', '<']);
+        let said = if said.is_empty() && plain { message.to_owned() } else { said };
+        Self { status, code: one_line(&code), message: one_line(&said), causes: causes(error) }
+    }
+
+    fn says(&self, any: &[&str]) -> bool {
+        any.iter().any(|word| self.code.contains(word) || self.message.contains(word))
+    }
+}
+
+/// The quoted text after `name` in a printed structure.
+fn field(text: &str, name: &str) -> Option<String> {
+    let rest = text.split(name).nth(1)?;
+    let mut characters = rest.strip_prefix('"')?.chars();
+    let mut value = String::new();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => return Some(value),
+            '\\' => match characters.next()? {
+                'n' | 'r' | 't' => value.push(' '),
+                other => value.push(other),
+            },
+            other => value.push(other),
+        }
+    }
+    None
+}
+
+/// The text of an XML element, without its markup.
+fn tag(text: &str, name: &str) -> String {
+    let inner = text.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split("</").next());
+    inner.unwrap_or_default().to_owned()
+}
+
+/// Cuts to one line of at most 200 characters, and drops the query of any address in it: it may be signed.
+fn one_line(text: &str) -> String {
+    let words = text.split_whitespace().map(|word| match word.split_once("://") {
+        Some((_, rest)) => match rest.find('?') {
+            Some(at) => &word[..word.len() - rest.len() + at],
+            None => word,
+        },
+        None => word,
+    });
+    let line = words.collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(200) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line,
+    }
+}
+
+fn causes(error: &opendal::Error) -> String {
+    let mut found: Vec<String> = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = one_line(&error.to_string());
+        if !found.iter().any(|known| known.contains(&text)) {
+            found.push(text);
+        }
+        cause = error.source();
+    }
+    found.join(": ")
+}
+
+const NO_BUCKET: [&str; 5] = [
+    "NoSuchBucket",
+    "ContainerNotFound",
+    "The specified bucket does not exist",
+    "bucket does not exist",
+    "bucket not found",
+];
+const NO_CREDENTIALS: [&str; 5] = [
+    "no valid credential",
+    "credential is empty",
+    "no credential",
+    "credential not found",
+    "failed to load signing credential",
+];
+const CLOCK: [&str; 2] = ["RequestTimeTooSkewed", "RequestExpired"];
+const BUSY: [&str; 6] =
+    ["SlowDown", "RequestTimeout", "ServerBusy", "OperationTimedOut", "InternalError", "ServiceUnavailable"];
+const FULL: [&str; 5] =
+    ["EntityTooLarge", "QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "StorageQuotaExceeded"];
+
+/// What `error`, met at `what`, means to a caller.
+pub(super) fn explain(error: &opendal::Error, place: &Place, what: impl fmt::Display) -> Error {
+    let answer = Answer::of(error);
+    let kind = classify(error.kind(), &answer);
+    let mut said = answer.message.clone();
+    if !answer.code.is_empty() && !said.contains(&answer.code) {
+        said = if said.is_empty() { answer.code.clone() } else { format!("{}: {said}", answer.code) };
+    }
+    if !answer.causes.is_empty() && !said.contains(&answer.causes) {
+        said = if said.is_empty() { answer.causes.clone() } else { format!("{said}: {}", answer.causes) };
+    }
+    if let Some(status) = answer.status {
+        said = if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}, {said}") };
+    }
+    if answer.says(&NO_BUCKET) {
+        let (noun, bucket) = (place.noun(), &place.bucket);
+        return Error::new(ErrorKind::NotFound, format!("{place}: the {noun} '{bucket}' does not exist"))
+            .hint(format!("create it, or check the name and the region; strongroom never creates a {noun}"));
+    }
+    let error = match kind {
+        ErrorKind::NotFound => Error::not_found(format!("{place}: {what} does not exist")),
+        ErrorKind::AlreadyExists => Error::already_exists(format!("{place}: {what} exists")),
+        _ => Error::new(kind, format!("{place}: {what}: {said}")),
+    };
+    match kind {
+        ErrorKind::Denied => error.hint(denied_hint(place, &answer)),
+        ErrorKind::Unavailable => error.hint("check the network and the endpoint, then try again"),
+        _ => error,
+    }
+}
+
+/// Whether this is the error that [`explain`] makes of a missing bucket.
+pub(super) fn is_missing_bucket(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotFound && error.advice().is_some()
+}
+
+/// The table. The providers' modules leave much as `Unexpected`: a 401, missing credentials, a range past the end.
+fn classify(cause: Cause, answer: &Answer) -> ErrorKind {
+    match cause {
+        Cause::NotFound => return ErrorKind::NotFound,
+        Cause::PermissionDenied => return ErrorKind::Denied,
+        Cause::ConditionNotMatch | Cause::AlreadyExists => return ErrorKind::AlreadyExists,
+        Cause::RangeNotSatisfied => return ErrorKind::Invalid,
+        Cause::Unsupported => return ErrorKind::Unsupported,
+        Cause::RateLimited => return ErrorKind::Unavailable,
+        _ => {}
+    }
+    if answer.says(&FULL) {
+        return ErrorKind::NoSpace;
+    }
+    if answer.says(&BUSY) {
+        return ErrorKind::Unavailable;
+    }
+    match answer.status {
+        Some(401 | 403) => ErrorKind::Denied,
+        Some(404) => ErrorKind::NotFound,
+        Some(409 | 412) if cause != Cause::Conflict => ErrorKind::AlreadyExists,
+        Some(416) => ErrorKind::Invalid,
+        Some(507) => ErrorKind::NoSpace,
+        Some(501) => ErrorKind::Unsupported,
+        Some(408 | 425 | 429 | 499 | 500..=599) => ErrorKind::Unavailable,
+        Some(_) if cause == Cause::Conflict => ErrorKind::Unavailable,
+        Some(_) => ErrorKind::Invalid,
+        None if cause == Cause::ConfigInvalid => ErrorKind::Invalid,
+        None if no_credentials(answer) => ErrorKind::Denied,
+        // No answer at all: the connection failed, was cut, or took too long.
+        None => ErrorKind::Unavailable,
+    }
+}
+
+fn no_credentials(answer: &Answer) -> bool {
+    let text = format!("{} {}", answer.message, answer.causes).to_ascii_lowercase();
+    NO_CREDENTIALS.iter().any(|words| text.contains(words))
+}
+
+fn denied_hint(place: &Place, answer: &Answer) -> String {
+    if answer.says(&CLOCK) {
+        return "this machine's clock is wrong: set it".to_owned();
+    }
+    if no_credentials(answer) {
+        let how = match place.provider {
+            Provider::S3 => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile",
+            Provider::AzBlob => "set account_key or sas_token, or AZURE_STORAGE_ACCOUNT_KEY",
+            Provider::Gcs => "set GOOGLE_APPLICATION_CREDENTIALS or credential_file",
+        };
+        return format!("no credentials were found: {how}, or say anonymous");
+    }
+    "check the credentials and what they are allowed to do there".to_owned()
+}
+
+/// An operator that could not even be made.
+pub(super) fn misconfigured(error: &opendal::Error, place: &Place) -> Error {
+    Error::invalid(format!("{place}: {}", one_line(error.message())))
+}

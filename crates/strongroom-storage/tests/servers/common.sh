@@ -1,0 +1,55 @@
+# Sourced by the scripts beside it. Each of them is `NAME PORT [option]`: it installs its server if that is missing, starts it
+# on 127.0.0.1:PORT with an empty data folder, prints "ready", and serves until its standard input is closed. So a server
+# never outlives the test that started it, however that test ends.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+stores=${STRONGROOM_STORES:-${XDG_CACHE_HOME:-$HOME/.cache}/strongroom/stores}
+mkdir -p "$stores/bin"
+data=$(mktemp -d)
+log=$data/log
+children=()
+
+finish() {
+    for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
+    wait 2>/dev/null || true
+    rm -rf "$data"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
+
+# install_go NAME PACKAGE@VERSION: builds a Go program into the cache, once, also when several tests want it at once.
+install_go() {
+    (
+        flock 9
+        [ -x "$stores/bin/$1" ] && exit 0
+        echo "building $1, once" >&2
+        CGO_ENABLED=0 GOBIN="$stores/bin" go install -trimpath -ldflags='-s -w' "$2" >&2
+    ) 9>"$stores/$1.lock"
+}
+
+# launch COMMAND…: starts it in the background, output to the log.
+launch() {
+    "$@" >>"$log" 2>&1 </dev/null &
+    children+=($!)
+}
+
+# await URL: until something answers there, or a child died.
+await() {
+    for _ in $(seq 600); do
+        for child in "${children[@]}"; do
+            kill -0 "$child" 2>/dev/null || { echo "the server ended:" >&2; tail -20 "$log" >&2; exit 1; }
+        done
+        curl -ks -o /dev/null --max-time 2 "$1" && return
+        sleep 0.1
+    done
+    echo "no answer from $1 within a minute" >&2
+    tail -20 "$log" >&2
+    exit 1
+}
+
+# serve: says that the server is ready and waits for the end of the input.
+serve() {
+    echo ready
+    cat >/dev/null || true
+}

@@ -1,0 +1,234 @@
+//! The local folder: the contract, and everything that a file system adds to it.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::data::{self, Pattern};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use strongroom_core::{ErrorKind, Key, PutMode, Storage, StorageExt as _};
+use strongroom_storage::{LocalStorage, Options, open};
+
+fn key(name: &str) -> Key {
+    Key::new(name).unwrap()
+}
+
+async fn put(storage: &dyn Storage, name: &str, mode: PutMode, body: &[u8]) -> strongroom_core::Result<()> {
+    let mut upload = storage.create(&key(name), mode).await?;
+    upload.write(Bytes::copy_from_slice(body)).await?;
+    upload.finish().await.map(drop)
+}
+
+async fn names(storage: &dyn Storage, prefix: &str) -> Vec<String> {
+    let mut names: Vec<String> = storage.list(prefix).map(|item| item.unwrap().key.to_string()).collect().await;
+    names.sort();
+    names
+}
+
+fn files_below(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = LocalStorage::new(&folder.path().join("root")).unwrap();
+    strongroom_testkit::storage_contract(std::sync::Arc::new(storage), "").await;
+}
+
+#[tokio::test]
+async fn a_missing_folder_is_empty_to_a_list_told_by_a_read_and_made_by_a_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("a/b");
+    let storage = LocalStorage::new(&root).unwrap();
+    assert!(names(&storage, "").await.is_empty());
+    for error in [storage.stat(&key("x")).await.unwrap_err(), storage.read(&key("x"), None).await.err().unwrap()] {
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.message().contains("storage folder"), "{error}");
+    }
+    storage.delete(&key("x")).await.unwrap();
+    assert!(!root.exists(), "looking must not create");
+    put(&storage, "x/y", PutMode::CreateNew, b"1").await.unwrap();
+    assert_eq!(names(&storage, "").await, ["x/y"]);
+    let error = storage.stat(&key("x/z")).await.unwrap_err();
+    assert!(error.message().contains("x/z does not exist"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_being_written_is_never_listed_and_goes_when_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = LocalStorage::new(folder.path()).unwrap();
+    let mut upload = storage.create(&key("big"), PutMode::CreateNew).await.unwrap();
+    upload.write(Bytes::from(vec![1; 3 << 20])).await.unwrap();
+    let temp = folder.path().join(".strongroom-tmp");
+    assert_eq!(files_below(&temp).len(), 1);
+    assert!(names(&storage, "").await.is_empty());
+    assert!(names(&storage, ".strongroom-tmp/").await.is_empty());
+    for bad in ["listing", "/", "../", "a//"] {
+        assert_eq!(storage.list(bad).next().await.unwrap().unwrap_err().kind(), ErrorKind::Invalid, "{bad}");
+    }
+    let reserved = key(".strongroom-tmp/x");
+    assert_eq!(storage.create(&reserved, PutMode::Overwrite).await.err().unwrap().kind(), ErrorKind::Invalid);
+    assert_eq!(storage.read(&reserved, None).await.err().unwrap().kind(), ErrorKind::Invalid);
+    drop(upload);
+    assert!(files_below(&temp).is_empty());
+}
+
+#[tokio::test]
+async fn of_eight_racing_writers_exactly_one_wins_and_its_bytes_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..10 {
+        // Each racer has its own instance, as another process would.
+        let racers = (0..8).map(|racer| {
+            let storage = LocalStorage::new(folder.path()).unwrap();
+            async move { put(&storage, &format!("f/{round}"), PutMode::CreateNew, &[racer; 1000]).await }
+        });
+        let results = futures::future::join_all(racers).await;
+        let winners: Vec<usize> = (0..8).filter(|racer| results[*racer].is_ok()).collect();
+        assert_eq!(winners.len(), 1, "{results:?}");
+        assert!(
+            results.iter().filter_map(|result| result.as_ref().err()).all(|e| e.kind() == ErrorKind::AlreadyExists)
+        );
+        let body = std::fs::read(folder.path().join(format!("f/{round}"))).unwrap();
+        assert_eq!(body, vec![u8::try_from(winners[0]).unwrap(); 1000]);
+    }
+}
+
+#[tokio::test]
+async fn a_folder_may_be_deleted_while_its_next_object_is_created() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = LocalStorage::new(folder.path()).unwrap();
+    let churn = |name: &'static str| {
+        let storage = storage.clone();
+        tokio::spawn(async move {
+            for _ in 0..100 {
+                put(&storage, &format!("deep/er/{name}"), PutMode::CreateNew, b"x").await.unwrap();
+                storage.delete(&key(&format!("deep/er/{name}"))).await.unwrap();
+            }
+        })
+    };
+    for task in [churn("a"), churn("b"), churn("c")] {
+        task.await.unwrap();
+    }
+    assert!(!folder.path().join("deep").exists(), "empty folders go with their last object");
+}
+
+#[tokio::test]
+async fn foreign_files_are_named_and_links_and_pipes_are_no_objects() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = LocalStorage::new(folder.path()).unwrap();
+    put(&storage, "ok", PutMode::CreateNew, b"1").await.unwrap();
+    std::fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"bad\xff")), "").unwrap();
+    std::fs::write(folder.path().join("with space"), "").unwrap();
+    std::os::unix::fs::symlink("ok", folder.path().join("link")).unwrap();
+    assert!(Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap().success());
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+
+    let (good, bad): (Vec<_>, Vec<_>) = storage.list("").collect::<Vec<_>>().await.into_iter().partition(Result::is_ok);
+    assert_eq!(good.into_iter().map(|item| item.unwrap().key.to_string()).collect::<Vec<_>>(), ["ok"]);
+    let mut told: Vec<String> = bad.into_iter().map(|item| item.unwrap_err().to_string()).collect();
+    told.sort();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("bad\u{fffd}") && told[1].contains("with space"), "{told:?}");
+
+    for name in ["link", "pipe", "empty"] {
+        assert_eq!(storage.stat(&key(name)).await.unwrap_err().kind(), ErrorKind::NotFound, "{name}");
+        assert_eq!(storage.read(&key(name), None).await.err().unwrap().kind(), ErrorKind::NotFound, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_in_the_way_of_a_folder_and_a_folder_in_the_way_of_a_file_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = LocalStorage::new(folder.path()).unwrap();
+    put(&storage, "a", PutMode::CreateNew, b"1").await.unwrap();
+    let error = put(&storage, "a/b", PutMode::CreateNew, b"1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    put(&storage, "c/d", PutMode::CreateNew, b"1").await.unwrap();
+    let error = put(&storage, "c", PutMode::Overwrite, b"1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert!(put(&storage, "c", PutMode::CreateNew, b"1").await.is_err());
+    assert_eq!(names(&storage, "").await, ["a", "c/d"]);
+    assert!(files_below(&folder.path().join(".strongroom-tmp")).is_empty());
+}
+
+/// A mounted tmpfs, unmounted when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let status = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(folder.path()).status();
+        assert!(status.unwrap().success(), "this test mounts a tmpfs and so must run as root");
+        Self(folder)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_nothing_of_the_object_is_seen() {
+    let disk = SmallDisk::mount();
+    let storage = LocalStorage::new(disk.0.path()).unwrap();
+    put(&storage, "small", PutMode::CreateNew, &[1; 1000]).await.unwrap();
+    let error = put(&storage, "large", PutMode::CreateNew, &vec![2; 2 << 20]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error:?}");
+    assert_eq!(names(&storage, "").await, ["small"]);
+    assert!(files_below(&disk.0.path().join(".strongroom-tmp")).is_empty(), "the space must be free again");
+    put(&storage, "other", PutMode::CreateNew, &vec![3; 500_000]).await.unwrap();
+}
+
+/// Started by the test below as a process of its own: writes half an object, says so, and waits to be killed.
+#[tokio::test]
+async fn writer_process() {
+    let Ok(root) = std::env::var("STRONGROOM_TEST_WRITER") else { return };
+    let storage = LocalStorage::new(Path::new(&root)).unwrap();
+    let mut upload = storage.create(&key("victim"), PutMode::CreateNew).await.unwrap();
+    upload.write(Bytes::from(vec![1; 4 << 20])).await.unwrap();
+    std::fs::write(Path::new(&root).with_extension("ready"), "").unwrap();
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_killed_writer_leaves_nothing_in_sight_and_its_file_is_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    let mut writer = Command::new(std::env::current_exe().unwrap())
+        .args(["local::writer_process", "--exact", "--nocapture"])
+        .env("STRONGROOM_TEST_WRITER", &root)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !root.with_extension("ready").exists() {
+        assert!(writer.try_wait().unwrap().is_none(), "the writer ended too early");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+
+    let storage = LocalStorage::new(&root).unwrap();
+    assert_eq!(files_below(&root.join(".strongroom-tmp")).len(), 1);
+    assert!(names(&storage, "").await.is_empty());
+    assert!(!storage.exists(&key("victim")).await.unwrap());
+    put(&storage, "victim", PutMode::CreateNew, b"second try").await.unwrap();
+    assert_eq!(storage.get(&key("victim"), 100).await.unwrap(), "second try");
+    assert_eq!(storage.sweep(Duration::from_hours(1)).await.unwrap(), 0, "it could still be alive");
+    assert_eq!(storage.sweep(Duration::ZERO).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn two_hundred_megabytes_go_out_and_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = open(folder.path().to_str().unwrap(), &Options::default()).unwrap();
+    let body = Pattern { seed: 1, size: 200_000_000 };
+    data::write(&*storage, &key("large"), &body, PutMode::CreateNew).await.unwrap();
+    data::check(&*storage, &key("large"), &body, None).await;
+    data::check(&*storage, &key("large"), &body, Some(99_999_999..150_000_001)).await;
+}

@@ -1,0 +1,8 @@
+//! Every storage against the real thing: a file system, and servers that the tests install and start themselves.
+//!
+//! One binary, so that each server is started once. `docs/storage.md` says what must be on the machine.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a step that fails fails its test")]
+
+mod local;
+mod s3;
+mod support;
