@@ -4,6 +4,7 @@ pub mod asb;
 pub mod canonical;
 pub mod deletes;
 pub mod fold;
+pub mod folder;
 pub mod model;
 pub mod wrap;
 
