@@ -39,10 +39,10 @@ fn piece(folder: &str) -> ByteStream {
     for record in records(folder) {
         sorter.push(record).unwrap();
     }
-    let sorted: Vec<_> = sorter.finish().unwrap().map(Result::unwrap).collect();
+    let ordered: Vec<_> = sorter.finish().unwrap().map(Result::unwrap).collect();
     let mut text = Vec::new();
-    Encoder::COMPACT.header(&mut text, &sorted[0].namespace, false);
-    for record in &sorted {
+    Encoder::COMPACT.header(&mut text, &ordered[0].namespace, false);
+    for record in &ordered {
         Encoder::COMPACT.record(&mut text, record).unwrap();
     }
     futures::stream::iter([Ok(Bytes::from(text))]).boxed()

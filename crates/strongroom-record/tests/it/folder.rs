@@ -189,7 +189,7 @@ fn a_path_that_is_not_utf8_works() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(std::ffi::OsStr::from_bytes(b"b\xffd"));
     write(&path, FolderOptions::default());
-    assert_eq!(FolderReader::open(&path, None, Limits::default()).unwrap().filter(Result::is_ok).count(), 102);
+    assert_eq!(FolderReader::open(&path, None, Limits::default()).unwrap().map(Result::unwrap).count(), 102);
 }
 
 fn service(root: &Path, created: &str, from: Option<&str>) -> Written {
@@ -236,7 +236,8 @@ fn metadata_reads_back_and_tolerates_what_is_new() {
     assert_eq!(Metadata::parse(&metadata.to_yaml().unwrap()).unwrap(), metadata);
     assert_eq!(Metadata::parse(&format!("{text}future-field: [1, {{a: b}}]\n")).unwrap(), metadata);
     for (field, message) in [("created", "has no `created`"), ("namespace", "has no `namespace`")] {
-        let without: String = text.lines().filter(|line| !line.starts_with(field)).map(|l| format!("{l}\n")).collect();
+        let without: String =
+            text.lines().filter(|line| !line.starts_with(field)).flat_map(|line| [line, "\n"]).collect();
         let error = Metadata::parse(&without).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert!(error.to_string().contains(message), "{error}");
