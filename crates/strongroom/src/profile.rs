@@ -1,0 +1,143 @@
+//! `strongroom.toml`: clusters, repositories and keys by name.
+//!
+//! ```toml
+//! [clusters.app]
+//! url = "embedded:/var/lib/app.redb"
+//!
+//! [repositories.main]
+//! url = "s3://backups/app?region=eu-central-1"
+//! codecs = "zstd:1,seal"
+//! keys = ["ops"]
+//!
+//! [keys.ops]
+//! file = "/etc/strongroom/ops.key"
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use strongroom_core::{Error, ErrorKind, Result};
+use strongroom_storage::StorageConfig;
+
+/// The file that is looked for when none is named.
+pub const DEFAULT_FILE: &str = "strongroom.toml";
+
+/// Everything that `strongroom.toml` names.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profiles {
+    /// Clusters by name.
+    #[serde(default)]
+    pub clusters: BTreeMap<String, ClusterProfile>,
+    /// Repositories by name.
+    #[serde(default)]
+    pub repositories: BTreeMap<String, RepositoryProfile>,
+    /// Reader keys by name.
+    #[serde(default)]
+    pub keys: BTreeMap<String, KeyProfile>,
+}
+
+/// One cluster.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterProfile {
+    /// Where it is, such as `embedded:/var/lib/app.redb`.
+    pub url: String,
+}
+
+/// One repository.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepositoryProfile {
+    /// Where it is, such as `s3://bucket/prefix`. Either this or `storage`.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The storage in full, where a URL does not say enough.
+    #[serde(default)]
+    pub storage: Option<StorageConfig>,
+    /// The codecs of new backups, such as `zstd:1,seal`. Absent: what the repository was made with.
+    #[serde(default)]
+    pub codecs: Option<String>,
+    /// The names of the keys to read and write it with.
+    #[serde(default)]
+    pub keys: Vec<String>,
+}
+
+/// Where one reader key comes from: exactly one of the three.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyProfile {
+    /// A file that holds the key.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// An environment variable that holds the key.
+    #[serde(default)]
+    pub env: Option<String>,
+    /// An environment variable that holds a passphrase.
+    #[serde(default)]
+    pub passphrase_env: Option<String>,
+}
+
+impl Profiles {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// `NotFound`, `Denied` for the file; `Invalid`, with the line, for what is in it.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::from(error).within(path.display()))?;
+        toml::from_str(&text).map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or("").matches('\n').count() + 1);
+            Error::invalid(format!("{}, line {line}: {}", path.display(), error.message()))
+        })
+    }
+
+    /// Reads `path` if one is given, else [`DEFAULT_FILE`] in the current folder if it is there, else nothing.
+    ///
+    /// # Errors
+    /// As [`Profiles::read`]; a default file that is missing is no error.
+    pub fn read_or_default(path: Option<&Path>) -> Result<Self> {
+        match path {
+            Some(path) => Self::read(path),
+            None => match Self::read(Path::new(DEFAULT_FILE)) {
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
+                other => other,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Profiles> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Profiles::read(file.path())
+    }
+
+    #[test]
+    fn the_documented_example_reads() {
+        let profiles = parse(
+            "[clusters.app]\nurl = 'embedded:/var/lib/app.redb'\n[repositories.main]\nurl = 's3://b/p'\n\
+             codecs = 'zstd:1,seal'\nkeys = ['ops']\n[keys.ops]\nfile = '/etc/strongroom/ops.key'\n",
+        )
+        .unwrap();
+        assert_eq!(profiles.clusters["app"].url, "embedded:/var/lib/app.redb");
+        assert_eq!(profiles.repositories["main"].keys, ["ops"]);
+    }
+
+    #[test]
+    fn a_misspelt_field_is_refused_with_its_line() {
+        let error = parse("[clusters.app]\nulr = 'x'\n").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains("line 2") && error.to_string().contains("ulr"), "{error}");
+    }
+
+    #[test]
+    fn a_named_file_must_exist_but_the_default_need_not() {
+        let missing = Path::new("no/such/strongroom.toml");
+        assert_eq!(Profiles::read_or_default(Some(missing)).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
