@@ -91,7 +91,8 @@ impl DeletesDecoder {
     /// # Errors
     /// [`AsbError`] if it stops within a line or before its namespace line.
     pub fn finish(&mut self) -> Result<(), AsbError> {
-        self.lines.check()?;
+        let state = &mut self.state;
+        self.lines.settle(|cursor| step(cursor, state))?;
         if self.lines.left() > 0 {
             let message = format!("the piece ends in the middle of a line: {}", self.lines.leftover());
             Err(self.lines.cut_off(message))
@@ -127,10 +128,16 @@ fn step(c: &mut Cursor, state: &mut State) -> Result<Option<Tombstone>, Stop> {
         return Ok(None);
     };
     literal(c, b"- ")?;
-    let text = c.take::<28>()?;
+    let there = &c.buf[c.pos..c.buf.len().min(c.pos + 29)];
+    let length = there.iter().position(|byte| matches!(byte, b' ' | b'\n')).unwrap_or(there.len());
+    if length == there.len() && length < 29 {
+        return Err(c.more());
+    }
+    let text = &there[..length];
     let digest = Digest::from_base64(text);
     let digest =
         digest.ok_or_else(|| c.bad_at(from, format!("the digest {} is not the base64 of 20 bytes", shown(text))))?;
+    c.pos += length;
     let set = match c.byte()? {
         b'\n' => None,
         b' ' => {

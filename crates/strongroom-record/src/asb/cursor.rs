@@ -179,8 +179,11 @@ impl<'a> Cursor<'a> {
     }
 
     fn misplaced(&self, at: usize, what: &str) -> Stop {
-        let found = if self.buf[at] == b' ' { "a space that is not escaped" } else { "the end of the line" };
-        self.bad_at(at, format!("found {found} in or after {what}, where the line should go on differently"))
+        if self.buf[at] == b' ' {
+            self.bad_at(at, format!("there is a space in or after {what} that is not escaped"))
+        } else {
+            self.bad_at(at, format!("the line ends too early, in or after {what}"))
+        }
     }
 
     fn endless(&self, from: usize, what: &str) -> Stop {

@@ -129,7 +129,8 @@ impl Decoder {
     /// # Errors
     /// [`AsbError`] if the file stops anywhere but between two entities, or has not even a version line.
     pub fn finish(&mut self) -> Result<(), AsbError> {
-        self.lines.check()?;
+        let Self { lines, header, draft, names, limits, .. } = self;
+        lines.settle(|cursor| step(cursor, header, draft, names, *limits))?;
         let left = self.lines.left();
         let message = if self.header.version.is_none() {
             if left == 0 { "the file is empty".to_owned() } else { "the file ends in its version line".to_owned() }

@@ -86,6 +86,28 @@ impl Lines {
         shown(&buf[pos..])
     }
 
+    /// Looks at an unfinished last line once more, now that nothing can follow: it may be wrong and not just short.
+    pub(crate) fn settle<T>(
+        &mut self,
+        step: impl FnOnce(&mut Cursor) -> Result<Option<T>, Stop>,
+    ) -> Result<(), AsbError> {
+        self.check()?;
+        let left = self.left();
+        if left == 0 || !self.input.fill(left) {
+            return Ok(());
+        }
+        let offset = self.input.position();
+        let (buf, start) = self.input.window();
+        match step(&mut Cursor::new(buf, start)) {
+            Err(Stop::Bad(fault)) => {
+                let error = fault.placed(offset, start, self.line);
+                self.failed = Some(Box::new(error.clone()));
+                Err(error)
+            }
+            Ok(_) | Err(Stop::Need(_)) => Ok(()),
+        }
+    }
+
     /// The error that the file ends too early.
     pub(crate) fn cut_off(&mut self, message: String) -> AsbError {
         let error = AsbError {

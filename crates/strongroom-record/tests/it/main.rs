@@ -9,6 +9,8 @@ mod fold;
 #[cfg(test)]
 mod folder;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod vectors;
 #[cfg(test)]
 mod wrap;
