@@ -1,6 +1,7 @@
 //! Reading one line: tokens, numbers and values, each either there, not there yet, or wrong.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -191,7 +192,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Decimal digits up to `end`, which is read too.
-    pub(crate) fn unsigned(&mut self, end: u8, most: u64, what: &str) -> Result<u64, Stop> {
+    pub(crate) fn unsigned(&mut self, end: u8, most: u64, what: impl Display + Copy) -> Result<u64, Stop> {
         let from = self.pos;
         let mut value = 0_u64;
         for (i, &byte) in self.buf[from..].iter().enumerate() {
@@ -211,11 +212,13 @@ impl<'a> Cursor<'a> {
         Err(self.more())
     }
 
-    fn too_large(&self, from: usize, most: u64, what: &str) -> Stop {
+    #[cold]
+    fn too_large(&self, from: usize, most: u64, what: impl Display) -> Stop {
         self.bad_at(from, format!("{what} {} is larger than {most}", shown(self.word(from))))
     }
 
-    fn not_a_number(&self, from: usize, most: u64, what: &str) -> Stop {
+    #[cold]
+    fn not_a_number(&self, from: usize, most: u64, what: impl Display) -> Stop {
         let word = self.word(from);
         let negative = word.first() == Some(&b'-');
         let found = if negative { "is negative" } else { "is not a number" };
@@ -275,7 +278,7 @@ impl<'a> Cursor<'a> {
     /// A length, a space, so many bytes, and a line end: the position of the bytes.
     fn sized(&mut self, most: usize, what: &str) -> Result<(usize, usize), Stop> {
         let from = self.pos;
-        let length = self.unsigned(b' ', u64::from(u32::MAX), &format_args!("the length of {what}").to_string())?;
+        let length = self.unsigned(b' ', u64::from(u32::MAX), format_args!("the length of {what}"))?;
         let length = usize::try_from(length).ok().filter(|length| *length <= most).ok_or_else(|| {
             self.unsupported_at(
                 from,
