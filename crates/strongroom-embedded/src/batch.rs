@@ -243,13 +243,23 @@ impl<'t> Batch<'t> {
     /// `NotFound` if the namespace does not exist.
     pub fn delete(&mut self, namespace: &str, digest: Digest) -> Result<bool> {
         let moment = self.tick();
-        self.existing(namespace)?.delete(digest, moment, None)
+        self.existing(namespace)?.delete(digest, moment)
     }
 
-    /// Deletes a record if it was written after `own_after`.
-    pub(crate) fn delete_own(&mut self, namespace: &str, digest: Digest, own_after: i64) -> Result<bool> {
+    /// Deletes a record if it is there and `chosen`.
+    pub(crate) fn delete_if(
+        &mut self,
+        namespace: &str,
+        digest: Digest,
+        chosen: impl FnOnce(&RowHead<'_>) -> bool,
+    ) -> Result<bool> {
         let moment = self.tick();
-        self.existing(namespace)?.delete(digest, moment, Some(own_after))
+        let open = self.existing(namespace)?;
+        let goes = match open.records.get(&record_key(digest)).told("reading a record")? {
+            None => false,
+            Some(row) => chosen(&RowHead::of(row.value())?),
+        };
+        if goes { open.delete(digest, moment) } else { Ok(false) }
     }
 }
 
@@ -299,14 +309,8 @@ impl OpenNamespace<'_> {
         Ok(())
     }
 
-    fn delete(&mut self, digest: Digest, moment: i64, own_after: Option<i64>) -> Result<bool> {
+    fn delete(&mut self, digest: Digest, moment: i64) -> Result<bool> {
         let key = record_key(digest);
-        if let Some(own_after) = own_after {
-            let row = self.records.get(&key).told("reading a record")?;
-            if row.map(|row| RowHead::of(row.value()).map(|head| head.changed)).transpose()? <= Some(own_after) {
-                return Ok(false);
-            }
-        }
         let (tombstone, set, length) = match self.records.remove(&key).told("deleting a record")? {
             None => return Ok(false),
             Some(bytes) => {

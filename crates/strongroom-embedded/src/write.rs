@@ -1,5 +1,8 @@
 //! Writing pieces: text to records, in batches, each in the file before the next begins.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 use futures::StreamExt as _;
 use strongroom_core::cluster::{Applied, Conflict, PieceKind, PieceSpec, RestoreSession, StepId};
@@ -40,28 +43,53 @@ impl EmbeddedCluster {
         mut body: ByteStream,
     ) -> Result<Applied> {
         let (feed, chunks) = mpsc::channel(WAITING);
+        let dropped = Dropped::default();
         let writer = {
-            let (cluster, session) = (self.clone(), session.clone());
+            let (cluster, session, dropped) = (self.clone(), session.clone(), Arc::clone(&dropped.0));
             let (part, name, kind) = (part.to_owned(), piece.name.clone(), piece.kind);
             tokio::task::spawn_blocking(move || {
                 let place = format!("piece '{name}' of part '{part}'");
                 let stored = cluster.open_session(&session)?;
-                let writer = Writer::new(cluster, stored, session.id.as_bytes(), step, &part)?;
+                let writer = Writer::new(cluster, stored, session.id.as_bytes(), step, &part, dropped)?;
                 writer.write(kind, chunks).map_err(|error| error.within(place))
             })
         };
+        let mut failed = None;
         while let Some(chunk) = body.next().await {
-            if feed.send(Feed::Chunk(chunk?)).await.is_err() {
+            let chunk = match chunk {
+                Ok(chunk) => chunk,
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            };
+            if feed.send(Feed::Chunk(chunk)).await.is_err() {
                 // The writer has failed and tells why.
                 break;
             }
         }
-        // If it is gone, it has failed: likewise.
-        drop(feed.send(Feed::End).await);
+        if failed.is_none() {
+            // If the writer is gone, it has failed: likewise.
+            drop(feed.send(Feed::End).await);
+        }
         drop(feed);
-        writer
-            .await
-            .unwrap_or_else(|error| Err(Error::internal("writing into the embedded cluster broke off").because(error)))
+        let written = writer.await;
+        match failed {
+            Some(error) => Err(error),
+            None => written.unwrap_or_else(|error| {
+                Err(Error::internal("writing into the embedded cluster broke off").because(error))
+            }),
+        }
+    }
+}
+
+/// Tells the writer that nobody waits for it any more.
+#[derive(Default)]
+struct Dropped(Arc<AtomicBool>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 
@@ -75,10 +103,18 @@ struct Writer {
     sieve: Sieve,
     now: Option<u64>,
     applied: Applied,
+    dropped: Arc<AtomicBool>,
 }
 
 impl Writer {
-    fn new(cluster: EmbeddedCluster, stored: Stored, id: &[u8; 16], step: StepId, part: &str) -> Result<Self> {
+    fn new(
+        cluster: EmbeddedCluster,
+        stored: Stored,
+        id: &[u8; 16],
+        step: StepId,
+        part: &str,
+        dropped: Arc<AtomicBool>,
+    ) -> Result<Self> {
         let filter = stored.parts.get(part).ok_or_else(|| {
             Error::invalid(format!("part '{part}' is not in the plan that this restore was begun with"))
         })?;
@@ -91,6 +127,7 @@ impl Writer {
             applied: Applied::default(),
             cluster,
             stored,
+            dropped,
         })
     }
 
@@ -115,14 +152,16 @@ impl Writer {
             definitions.push(entity);
             Ok(())
         })?;
-        let cluster = self.cluster.clone();
-        cluster.write_batch(|batch| {
+        let mut applied = Applied::default();
+        self.write_batch(|batch| {
             batch.drop_outdated(self.target_text()?, self.origin)?;
-            definitions.drain(..).try_for_each(|definition| self.define(batch, definition))
-        })
+            definitions.drain(..).try_for_each(|definition| self.define(batch, definition, &mut applied))
+        })?;
+        self.applied += applied;
+        Ok(())
     }
 
-    fn define(&mut self, batch: &mut Batch<'_>, definition: Entity) -> Result<()> {
+    fn define(&self, batch: &mut Batch<'_>, definition: Entity, applied: &mut Applied) -> Result<()> {
         let replace = self.stored.options.conflict == Conflict::Replace;
         let there = match definition {
             Entity::Record(_) => return Ok(()),
@@ -130,7 +169,7 @@ impl Writer {
             Entity::Index(mut index) => {
                 self.check_namespace(&index.namespace, || format!("index '{}'", index.name))?;
                 if !self.sieve.takes_set(index.set.as_ref().map_or(&[], Name::as_bytes)) {
-                    self.applied.filtered += 1;
+                    applied.filtered += 1;
                     return Ok(());
                 }
                 index.namespace = self.target.clone();
@@ -138,9 +177,9 @@ impl Writer {
             }
         };
         if there.is_none() || (replace && there == Some(false)) {
-            self.applied.definitions += 1;
+            applied.definitions += 1;
         } else {
-            self.applied.kept += 1;
+            applied.kept += 1;
         }
         Ok(())
     }
@@ -181,11 +220,11 @@ impl Writer {
         let rule = Rule { options, own_after: Some(self.stored.begun) };
         let mut applied = Applied::default();
         let target = self.target_text()?;
-        self.cluster.write_batch(|batch| {
+        self.write_batch(|batch| {
             for record in records.drain(..) {
                 if self.now.is_some_and(|now| record.expired_at(now)) {
                     // An earlier step of this restore may have written what was alive then.
-                    batch.delete_own(target, record.digest, self.stored.begun)?;
+                    batch.delete_if(target, record.digest, |there| there.changed > self.stored.begun)?;
                     applied.expired += 1;
                 } else {
                     match batch.store(record, rule)? {
@@ -229,19 +268,32 @@ impl Writer {
             Conflict::Keep | Conflict::Newer => self.stored.begun,
         };
         let mut applied = Applied::default();
-        self.cluster.write_batch(|batch| {
+        self.write_batch(|batch| {
             for tombstone in tombstones.drain(..) {
-                let set = tombstone.set.as_ref().map_or(&[][..], Name::as_bytes);
-                if !self.sieve.takes_partition(tombstone.digest.partition()) || !self.sieve.takes_set(set) {
+                if !self.sieve.takes_partition(tombstone.digest.partition()) {
                     applied.filtered += 1;
-                } else if batch.delete_own(target, tombstone.digest, own_after)? {
-                    applied.deleted += 1;
+                    continue;
                 }
+                // The tombstone may not know the set; the record does.
+                let deleted = batch.delete_if(target, tombstone.digest, |there| {
+                    there.changed > own_after && self.sieve.takes_set(there.set)
+                })?;
+                applied.deleted += u64::from(deleted);
             }
             Ok(())
         })?;
         self.applied += applied;
         Ok(())
+    }
+
+    /// A batch, unless the future that wanted it was dropped: what comes after must not be overtaken by it.
+    fn write_batch(&self, work: impl FnOnce(&mut Batch<'_>) -> Result<()>) -> Result<()> {
+        self.cluster.write_batch(|batch| {
+            if self.dropped.load(Ordering::Acquire) {
+                return Err(Error::cancelled("the restore was cancelled"));
+            }
+            work(batch)
+        })
     }
 
     fn target_text(&self) -> Result<&str> {

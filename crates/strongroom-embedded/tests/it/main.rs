@@ -3,6 +3,8 @@
 
 mod common;
 mod direct;
+mod fixtures;
+mod folders;
 mod opening;
 mod samples;
 mod windows;
