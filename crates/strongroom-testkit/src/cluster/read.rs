@@ -104,7 +104,9 @@ impl SimulatedCluster {
                 let tables: Vec<_> = part.tables.keys().filter(meant).cloned().map(Wanted::Table).collect();
                 Source::Entries(tables.into_iter(), Some(Encoder::default()))
             }
-            What::Data { first, end } if self.shared.options.live && detail.since.is_some() => records(*first, *end, |_| true),
+            What::Data { first, end } if self.shared.options.live && detail.since.is_some() => {
+                records(*first, *end, |_| true)
+            }
             What::Data { first, end } => records(*first, *end, |alive| alive),
             What::Deletes { first, end } => records(*first, *end, |alive| !alive),
             What::Zero => Source::Body(Bytes::new()),
