@@ -21,6 +21,10 @@ mod pool;
 #[cfg(any(feature = "lz4", feature = "zstd"))]
 mod tagged;
 
+#[cfg(feature = "seal")]
+mod derive;
+#[cfg(feature = "seal")]
+pub mod keys;
 #[cfg(feature = "lz4")]
 mod lz4;
 mod registry;
@@ -30,6 +34,8 @@ mod stack;
 #[cfg(feature = "zstd")]
 mod zstd;
 
+#[cfg(feature = "seal")]
+pub use keys::{KeyRing, ReaderKey};
 #[cfg(feature = "lz4")]
 pub use lz4::Lz4;
 pub use registry::PlainRegistry;
@@ -38,13 +44,9 @@ pub use seal::{DataKey, Seal};
 #[cfg(feature = "zstd")]
 pub use zstd::Zstd;
 
-/// Codecs in the order of encoding, as a backup is written with them.
-pub type Stack = Vec<std::sync::Arc<dyn strongroom_core::Codec>>;
-
-/// The largest frame that any codec takes or gives, in bytes: a plain frame of 1 MiB, and 8 KiB for what the codecs
-/// of a stack add to it (16 bytes at most each). A stored frame that declares more is corrupt, whatever the limit
-/// of the caller.
-pub const MAX_FRAME: usize = (1 << 20) + (8 << 10);
+/// The largest frame that any codec takes or gives, in bytes: a plain frame, and what the codecs of a stack add to it
+/// (16 bytes at most each). A stored frame that declares more is corrupt, whatever the limit of the caller.
+pub const MAX_FRAME: usize = strongroom_core::pipeline::frame::MAX_CODED;
 
 #[cfg(any(feature = "lz4", feature = "zstd", feature = "seal"))]
 /// Refuses a frame that is larger than [`MAX_FRAME`], before anything is done with it.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use strongroom_core::codec::{CodecId, CodecRegistry};
+use strongroom_core::pipeline::coder::Stack;
 use strongroom_core::{Codec, Error, Result};
 
-use crate::{Stack, stack};
+use crate::stack;
 
 /// Resolves the codecs that need no key: `lz4` and `zstd`. For repositories that are not sealed.
 ///
@@ -25,6 +26,16 @@ impl PlainRegistry {
         Self::default()
     }
 
+    /// Resolves `zstd` to a codec that compresses at `level`: for whoever gets codecs by name and writes with them.
+    ///
+    /// # Errors
+    /// As [`Zstd::new`](crate::Zstd::new).
+    #[cfg(feature = "zstd")]
+    pub fn with_zstd_level(mut self, level: i32) -> Result<Self> {
+        self.zstd = crate::Zstd::new(level)?;
+        Ok(self)
+    }
+
     /// The codecs that `text` names, for writing: `none`, `lz4`, `zstd` or `zstd:<level>`.
     ///
     /// # Errors
@@ -37,10 +48,18 @@ impl PlainRegistry {
         })
     }
 
-    /// What to write with when nobody asked for anything: `zstd` at [`crate::Zstd::DEFAULT_LEVEL`], else `lz4`,
+    /// What to write with when nobody asked for anything: `zstd` at [`Zstd::DEFAULT_LEVEL`](crate::Zstd), else `lz4`,
     /// else nothing, by what was compiled in.
     #[must_use]
     pub fn default_stack(&self) -> Stack {
+        Stack::new(self.default_codecs())
+    }
+
+    #[cfg_attr(
+        not(any(feature = "lz4", feature = "zstd")),
+        expect(clippy::unused_self, reason = "no compressor was compiled in")
+    )]
+    pub(crate) fn default_codecs(&self) -> Vec<Arc<dyn Codec>> {
         #[cfg(feature = "zstd")]
         return vec![Arc::new(self.zstd.clone())];
         #[cfg(all(feature = "lz4", not(feature = "zstd")))]

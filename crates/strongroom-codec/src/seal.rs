@@ -13,15 +13,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA256, Prk, Salt};
+use ring::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use strongroom_core::codec::{CodecId, FrameId, PartHeader};
 use strongroom_core::environment::Entropy;
 use strongroom_core::id::DataKeyId;
 use strongroom_core::{Codec, Error, FrameCoder, Result};
 use zeroize::Zeroizing;
 
-use crate::check_size;
+use crate::{check_size, derive};
 
 const NAME: &str = "seal";
 const INFO: &[u8] = b"strongroom seal v1";
@@ -49,9 +48,9 @@ impl DataKey {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The pseudo-random key of HKDF under `salt`.
-    fn extract(&self, salt: &[u8]) -> Prk {
-        Salt::new(HKDF_SHA256, salt).extract(&*self.0)
+    /// Its bytes: for deriving from and for wrapping, and for nothing else.
+    pub(crate) fn expose(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 
@@ -91,9 +90,8 @@ impl Codec for Seal {
         prefix.extend_from_slice(repository);
         prefix.push(length);
         prefix.extend_from_slice(part);
-        let key = self.key.extract(&header.salt);
-        let key = key.expand(&[INFO], &AES_256_GCM).map_err(|_| Error::internal("seal: the part key's length"))?;
-        Ok(Box::new(Coder { key: LessSafeKey::new(UnboundKey::from(key)), prefix, sealed: Mutex::default() }))
+        let key = derive::aes(self.key.expose(), &header.salt, INFO)?;
+        Ok(Box::new(Coder { key, prefix, sealed: Mutex::default() }))
     }
 }
 

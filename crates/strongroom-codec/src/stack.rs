@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use strongroom_core::codec::{CodecId, CodecRegistry};
+use strongroom_core::pipeline::coder::Stack;
 use strongroom_core::{Codec, Error, Result};
 
-use crate::{PlainRegistry, Stack};
+use crate::PlainRegistry;
 
 /// Reads a stack: at most one compressor, then at most one seal. `seal` gives the codec that seals.
 pub(crate) fn parse(text: &str, plain: &PlainRegistry, seal: impl FnOnce() -> Result<Arc<dyn Codec>>) -> Result<Stack> {
@@ -14,9 +15,9 @@ pub(crate) fn parse(text: &str, plain: &PlainRegistry, seal: impl FnOnce() -> Re
             .hint("write none, lz4, zstd or zstd:<level>, with ',seal' behind it to encrypt"))
     };
     if text.trim() == "none" {
-        return Ok(Stack::new());
+        return Ok(Stack::default());
     }
-    let mut stack = Stack::new();
+    let mut stack = Vec::new();
     let mut names = text.split(',').map(str::trim).peekable();
     if let Some(compressor) = names.next_if(|name| *name != "seal") {
         stack.push(self::compressor(compressor, plain)?);
@@ -25,7 +26,7 @@ pub(crate) fn parse(text: &str, plain: &PlainRegistry, seal: impl FnOnce() -> Re
         stack.push(seal()?);
     }
     match names.next() {
-        None => Ok(stack),
+        None => Ok(Stack::new(stack)),
         Some("seal") => invalid("sealed twice"),
         Some(_) if stack.len() == 1 => invalid("one compressor at most, and the seal last"),
         Some(_) => invalid("nothing may follow the seal"),
@@ -48,16 +49,16 @@ mod tests {
 
     use super::*;
 
-    /// The names of the stack that `text` gives, with a stand-in for the seal.
-    fn names(text: &str) -> Result<String, ErrorKind> {
-        let plain = PlainRegistry::new();
-        let stack = parse(text, &plain, || plain.resolve(&CodecId::zstd())).map_err(|error| error.kind())?;
-        Ok(stack.iter().map(|codec| codec.id().to_string()).collect::<Vec<_>>().join(","))
-    }
-
     #[test]
     #[cfg(all(feature = "lz4", feature = "zstd"))]
     fn what_people_write() {
+        let plain = PlainRegistry::new();
+        // With a stand-in for the seal.
+        let names = |text: &str| {
+            let stack = parse(text, &plain, || plain.resolve(&CodecId::zstd())).map_err(|error| error.kind())?;
+            let ids = stack.ids();
+            Ok(ids.iter().map(CodecId::as_str).collect::<Vec<_>>().join(","))
+        };
         for (text, expected) in [
             ("none", Ok("")),
             ("lz4", Ok("lz4")),
@@ -79,7 +80,7 @@ mod tests {
             ("gzip", Err(ErrorKind::Unsupported)),
             ("lz 4", Err(ErrorKind::Invalid)),
         ] {
-            assert_eq!(names(text).as_deref(), expected.as_ref().copied(), "{text:?}");
+            assert_eq!(names(text), expected.map(str::to_owned), "{text:?}");
         }
     }
 
@@ -96,8 +97,27 @@ mod tests {
 
     #[test]
     #[cfg(feature = "zstd")]
+    fn a_level_reaches_those_who_ask_by_name() {
+        use strongroom_core::codec::{FrameId, PartHeader};
+        use strongroom_core::id::RepositoryId;
+
+        let size = |level: i32| {
+            let registry = PlainRegistry::new().with_zstd_level(level).unwrap();
+            let header = PartHeader { repository: RepositoryId::from_u128(1), part: "p".to_owned(), salt: [0; 32] };
+            let coder = registry.resolve(&CodecId::zstd()).unwrap().begin(&header).unwrap();
+            let plain: Vec<u8> = (0..20_000_u32).flat_map(|at| (at * at % 8191).to_string().into_bytes()).collect();
+            let mut out = Vec::new();
+            coder.encode(FrameId { index: 0, last: true }, &plain, &mut out).unwrap();
+            out.len()
+        };
+        assert!(size(19) < size(1) && size(1) < size(-7));
+        assert!(PlainRegistry::new().with_zstd_level(0).is_err());
+    }
+
+    #[test]
+    #[cfg(feature = "zstd")]
     fn the_default_is_zstd() {
         let stack = PlainRegistry::new().default_stack();
-        assert_eq!(stack.iter().map(|codec| codec.id()).collect::<Vec<_>>(), [CodecId::zstd()]);
+        assert_eq!(stack.ids(), [CodecId::zstd()]);
     }
 }

@@ -1,0 +1,7 @@
+//! Keys on storage: opening them, changing them, and changing them at once.
+#![cfg(feature = "seal")]
+
+mod change;
+mod fixtures;
+mod open;
+mod race;
