@@ -12,10 +12,19 @@
 //! # }
 //! ```
 
+mod cluster;
 mod contract;
+mod environment;
+mod seed;
 mod storage;
 
+pub use cluster::{
+    ClusterContents, PARTITIONS, PartFault, SimulatedCluster, SimulatedFold, SimulatedOptions, Workload,
+};
+pub use contract::cluster::{ClusterFixture, cluster_contract};
 pub use contract::codec::{Binding, codec_contract};
 pub use contract::polls::{Polls, poll_at_most};
 pub use contract::storage::storage_contract;
+pub use environment::{SeededEntropy, TestClock, TestEnvironment};
+pub use seed::{SeedGuard, seeds};
 pub use storage::memory::{Contents, ListOrder, MemoryStorage};

@@ -8,9 +8,24 @@
 //! Every stage waits for the next one, so memory is bounded by the number of pieces at work and the frames between
 //! their stages, whatever the size of the data.
 
+mod buffers;
 pub mod coder;
+mod cpu;
+mod cut;
 pub mod frame;
+mod object;
 pub mod part;
+pub mod progress;
+pub mod reader;
+pub mod room;
+mod run;
+pub mod throttle;
+pub mod writer;
 
-#[cfg(test)]
-mod toy;
+pub use coder::Stack;
+pub use part::Origin;
+pub use progress::{Phase, Progress, ProgressSnapshot, Share};
+pub use reader::PartReader;
+pub use room::{Settings, Workroom};
+pub use throttle::Limits;
+pub use writer::{NumberedPiece, PieceWriter, Written};

@@ -134,6 +134,20 @@ fn other_decoders_take_anything() {
     }
 }
 
+#[test]
+fn a_record_of_many_values_has_a_limit_too() {
+    let limits = Limits { value: 1000, record: 2500 };
+    let value = "x".repeat(1000);
+    let bins: String = (0..3).flat_map(|i| ["- S b", ["0", "1", "2"][i], " 1000 ", &value, "\n"]).collect();
+    let text = format!("Version 3.1\n+ n t\n+ d {}\n+ g 1\n+ t 0\n+ b 3\n{bins}", "A".repeat(27) + "=");
+    let mut decoder = Decoder::new(limits);
+    decoder.push(text.into());
+    let error = decoder.next_entity().unwrap_err();
+    assert_eq!(error.line, 9);
+    assert!(error.message.contains("1000 bytes long, which is more than the limit of 500"), "{error}");
+    assert_eq!(decoder.next_entity().unwrap_err(), error);
+}
+
 /// Valid files to be harmed: the vectors, and some records of every type from the real server.
 fn seeds() -> Vec<Vec<u8>> {
     let mut compact = Vec::new();

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::codec::{Codec, CodecId, CodecRegistry, FrameCoder, FrameId, PartHeader};
-use crate::{Error, Result};
+use strongroom_core::codec::{Codec, CodecId, CodecRegistry, FrameCoder, FrameId, PartHeader};
+use strongroom_core::{Error, Result};
 
 pub(crate) fn id(name: &str) -> CodecId {
     CodecId::new(name).unwrap()
