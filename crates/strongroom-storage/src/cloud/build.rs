@@ -8,7 +8,7 @@ use strongroom_core::{Error, Key, Result};
 use zeroize::Zeroizing;
 
 use super::errors::{Place, Provider};
-use super::{Cloud, CloudStorage, transport};
+use super::{Cloud, CloudStorage, Pin, transport};
 use crate::config::{AzBlobConfig, GcsConfig, Limits, Network, S3Config};
 use crate::units::ByteSize;
 
@@ -129,8 +129,13 @@ impl CloudStorage {
         // In this order: a try is timed out, then retried (the reverse loses the upload's state).
         let operator = operator.with_context(context).layer(limit).layer(timeout).layer(retry);
         let (part_size, concurrency) = paced(network, limits);
-        let pins_version = operator.info().capability().read_with_if_match;
-        let cloud = Cloud { operator, place, part_size, concurrency, pins_version, bucket_seen: false.into() };
+        let capability = operator.info().capability();
+        let pin = match (capability.read_with_if_version_match, capability.read_with_if_match) {
+            (true, _) => Pin::Version,
+            (false, true) => Pin::Etag,
+            (false, false) => Pin::Nothing,
+        };
+        let cloud = Cloud { operator, place, part_size, concurrency, pin, bucket_seen: false.into() };
         Ok(Self { cloud: cloud.into() })
     }
 }

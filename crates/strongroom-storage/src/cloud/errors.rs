@@ -165,9 +165,7 @@ pub(super) fn explain(error: &opendal::Error, place: &Place, what: impl fmt::Dis
         said = if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}, {said}") };
     }
     if answer.says(&NO_BUCKET) {
-        let (noun, bucket) = (place.noun(), &place.bucket);
-        return Error::new(ErrorKind::NotFound, format!("{place}: the {noun} '{bucket}' does not exist"))
-            .hint(format!("create it, or check the name and the region; strongroom never creates a {noun}"));
+        return missing_bucket(place);
     }
     let error = match kind {
         ErrorKind::NotFound => Error::not_found(format!("{place}: {what} does not exist")),
@@ -181,7 +179,14 @@ pub(super) fn explain(error: &opendal::Error, place: &Place, what: impl fmt::Dis
     }
 }
 
-/// Whether this is the error that [`explain`] makes of a missing bucket.
+/// The error for a bucket that isn't there.
+pub(super) fn missing_bucket(place: &Place) -> Error {
+    let (noun, bucket) = (place.noun(), &place.bucket);
+    Error::new(ErrorKind::NotFound, format!("{place}: the {noun} '{bucket}' does not exist"))
+        .hint(format!("create it, or check the name and the region; strongroom never creates a {noun}"))
+}
+
+/// Whether this is the error of [`missing_bucket`]: a missing object comes without advice.
 pub(super) fn is_missing_bucket(error: &Error) -> bool {
     error.kind() == ErrorKind::NotFound && error.advice().is_some()
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use opendal::{EntryMode, Metadata, Operator};
 use strongroom_core::storage::ObjectMeta;
 use strongroom_core::{ByteStream, Error, ErrorKind, Key, PutMode, Result, Storage, Timestamp, Upload};
@@ -38,10 +38,18 @@ struct Cloud {
     part_size: usize,
     /// Parts of one object on their way at once.
     concurrency: usize,
-    /// Whether later parts of a read can be tied to the version that the first came from.
-    pins_version: bool,
+    /// How later parts of a read are tied to the version that the first came from.
+    pin: Pin,
     /// Whether the bucket is known to exist: a missing object looks like a missing bucket in an answer without a body.
     bucket_seen: AtomicBool,
+}
+
+/// What a request for a part names, so that it is refused if the object was replaced.
+#[derive(Debug, Clone, Copy)]
+enum Pin {
+    Version,
+    Etag,
+    Nothing,
 }
 
 impl fmt::Debug for CloudStorage {
@@ -55,17 +63,27 @@ impl Cloud {
         errors::explain(error, &self.place, what)
     }
 
+    /// A folder that isn't there is empty: only a missing bucket is not found when listed.
+    fn listing_error(&self, error: &opendal::Error) -> Error {
+        match self.error(error, "listing") {
+            error if error.kind() == ErrorKind::NotFound => errors::missing_bucket(&self.place),
+            error => error,
+        }
+    }
+
     /// Tells a missing object from a missing bucket.
     async fn missing(&self, error: Error) -> Error {
         if error.kind() != ErrorKind::NotFound || self.bucket_seen.load(Ordering::Relaxed) {
             return error;
         }
-        match self.operator.check().await {
-            Ok(()) => {
+        // `OpenDAL`'s own check takes a missing bucket for an empty one.
+        let first = async { self.operator.lister_with("/").limit(1).await?.try_next().await };
+        match first.await {
+            Ok(_) => {
                 self.bucket_seen.store(true, Ordering::Relaxed);
                 error
             }
-            Err(check) => match self.error(&check, "listing") {
+            Err(check) => match self.listing_error(&check) {
                 missing if missing.kind() == ErrorKind::NotFound => missing,
                 // Not allowed to list, perhaps: the first answer stands.
                 _ => error,
@@ -100,7 +118,7 @@ impl Storage for CloudStorage {
             let folder = if prefix.is_empty() { "/" } else { &prefix };
             match cloud.operator.lister_with(folder).recursive(true).await {
                 Ok(lister) => lister.map(move |entry| found(&cloud, entry)).filter_map(std::future::ready).boxed(),
-                Err(error) => stream::iter([Err(cloud.error(&error, "listing"))]).boxed(),
+                Err(error) => stream::iter([Err(cloud.listing_error(&error))]).boxed(),
             }
         };
         stream::once(open).flatten().boxed()
@@ -121,7 +139,7 @@ impl Storage for CloudStorage {
 fn found(cloud: &Cloud, entry: opendal::Result<opendal::Entry>) -> Option<Result<ObjectMeta>> {
     let entry = match entry {
         Ok(entry) => entry,
-        Err(error) => return Some(Err(cloud.error(&error, "listing"))),
+        Err(error) => return Some(Err(cloud.listing_error(&error))),
     };
     if entry.metadata().mode() != EntryMode::FILE {
         return None;

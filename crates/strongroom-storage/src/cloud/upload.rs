@@ -98,7 +98,7 @@ impl Task {
                 Order::Write(chunk) => {
                     self.size += chunk.len() as u64;
                     if let Err(error) = self.writer.write(chunk).await {
-                        let error = self.cloud.error(&error, &self.key);
+                        let error = self.interpret(self.cloud.error(&error, &self.key)).await;
                         // Told before the abort, which may take long. Nobody hears it if the upload was dropped.
                         let _ = report.send(error);
                         drop(inbox);
@@ -141,6 +141,7 @@ impl Task {
     /// After a lost reply the repeated completion finds no upload any more. Then either it took place, or somebody
     /// aborted it: only reading back can tell, which the caller does after `AlreadyExists`.
     async fn interpret(&self, error: Error) -> Error {
+        let error = self.cloud.missing(error).await;
         if error.kind() != ErrorKind::NotFound || super::errors::is_missing_bucket(&error) {
             return error;
         }

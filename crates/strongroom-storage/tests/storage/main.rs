@@ -3,6 +3,9 @@
 //! One binary, so that each server is started once. `docs/storage.md` says what must be on the machine.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a step that fails fails its test")]
 
+mod azblob;
+mod clouds;
+mod gcs;
 mod local;
 mod s3;
 mod support;

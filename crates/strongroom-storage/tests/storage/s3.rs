@@ -2,38 +2,38 @@
 
 use std::sync::{Arc, LazyLock};
 
-use crate::support::data::{self, Pattern};
-use crate::support::server::Server;
-use strongroom_core::{Key, PutMode, Storage};
+use strongroom_core::Storage;
 use strongroom_storage::{Options, open};
+
+use crate::clouds::Cloud;
+use crate::support::server::Server;
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("s3", &["versitygw"], &[]));
 
-fn url(port: u16, prefix: &str) -> String {
-    format!(
-        "s3://test/{prefix}?endpoint=http://127.0.0.1:{port}&region=us-east-1&retry_delay=10ms\
-         &access_key_id=testkey&secret_access_key=testsecret123"
-    )
+pub(crate) struct S3;
+
+impl Cloud for S3 {
+    fn port(&self) -> u16 {
+        SERVER.port
+    }
+
+    fn open_at(&self, port: u16, bucket: &str, prefix: &str, key: Option<&str>, more: &str) -> Arc<dyn Storage> {
+        let credentials = key.map_or("anonymous=true".to_owned(), |key| {
+            format!("access_key_id=testkey&secret_access_key={key}")
+        });
+        let url = format!(
+            "s3://{bucket}/{prefix}?endpoint=http://127.0.0.1:{port}&region=us-east-1&retry_delay=10ms&{credentials}{more}"
+        );
+        open(&url, &Options::default()).unwrap()
+    }
+
+    fn good_key(&self) -> &'static str {
+        "testsecret123"
+    }
+
+    fn wrong_key(&self) -> &'static str {
+        "wrongsecret"
+    }
 }
 
-fn storage(prefix: &str) -> Arc<dyn Storage> {
-    open(&url(SERVER.port, prefix), &Options::default()).unwrap()
-}
-
-fn key(name: &str) -> Key {
-    Key::new(name).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn keeps_the_contract() {
-    strongroom_testkit::storage_contract(storage("contract"), "below/").await;
-}
-
-#[tokio::test]
-async fn two_hundred_megabytes_go_out_and_come_back() {
-    let storage = storage("large");
-    let body = Pattern { seed: 2, size: 200_000_000 };
-    data::write(&*storage, &key("large"), &body, PutMode::CreateNew).await.unwrap();
-    data::check(&*storage, &key("large"), &body, None).await;
-    data::check(&*storage, &key("large"), &body, Some(99_999_999..150_000_001)).await;
-}
+crate::clouds::tests!(S3);

@@ -1,4 +1,5 @@
 //! What the tests share.
 
 pub(crate) mod data;
+pub(crate) mod proxy;
 pub(crate) mod server;

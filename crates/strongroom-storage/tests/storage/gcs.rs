@@ -1,0 +1,36 @@
+//! Google Cloud Storage, against fake-gcs-server.
+
+use std::sync::{Arc, LazyLock};
+
+use strongroom_core::Storage;
+use strongroom_storage::{Options, open};
+
+use crate::clouds::Cloud;
+use crate::support::server::Server;
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("gcs", &[], &[]));
+
+pub(crate) struct Gcs;
+
+impl Cloud for Gcs {
+    fn port(&self) -> u16 {
+        SERVER.port
+    }
+
+    fn open_at(&self, port: u16, bucket: &str, prefix: &str, key: Option<&str>, more: &str) -> Arc<dyn Storage> {
+        let credentials = key.map_or("anonymous=true".to_owned(), |key| format!("token={key}"));
+        let url =
+            format!("gcs://{bucket}/{prefix}?endpoint=http://127.0.0.1:{port}&retry_delay=10ms&{credentials}{more}");
+        open(&url, &Options::default()).unwrap()
+    }
+
+    fn good_key(&self) -> &'static str {
+        "goodtoken"
+    }
+
+    fn wrong_key(&self) -> &'static str {
+        "badtoken"
+    }
+}
+
+crate::clouds::tests!(Gcs);
