@@ -147,6 +147,8 @@ const NO_CREDENTIALS: [&str; 5] = [
 const CLOCK: [&str; 2] = ["RequestTimeTooSkewed", "RequestExpired"];
 const BUSY: [&str; 6] =
     ["SlowDown", "RequestTimeout", "ServerBusy", "OperationTimedOut", "InternalError", "ServiceUnavailable"];
+const DAMAGED: [&str; 5] = ["BadDigest", "ChecksumMismatch", "InvalidDigest", "Md5Mismatch", "Crc64Mismatch"];
+const TLS: [&str; 2] = ["certificate", "CertificateRequired"];
 const FULL: [&str; 5] =
     ["EntityTooLarge", "QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "StorageQuotaExceeded"];
 
@@ -174,6 +176,9 @@ pub(super) fn explain(error: &opendal::Error, place: &Place, what: impl fmt::Dis
     };
     match kind {
         ErrorKind::Denied => error.hint(denied_hint(place, &answer)),
+        ErrorKind::Corrupt => {
+            error.hint("the bytes changed on their way: try again, and look at the network if it comes back")
+        }
         ErrorKind::Unavailable => error.hint("check the network and the endpoint, then try again"),
         _ => error,
     }
@@ -194,6 +199,8 @@ pub(super) fn is_missing_bucket(error: &Error) -> bool {
 /// The table. The providers' modules leave much as `Unexpected`: a 401, missing credentials, a range past the end.
 fn classify(cause: Cause, answer: &Answer) -> ErrorKind {
     match cause {
+        // The object may be there, but not the key to encrypt it with.
+        Cause::NotFound if answer.code.to_ascii_lowercase().contains("kms") => return ErrorKind::Invalid,
         Cause::NotFound => return ErrorKind::NotFound,
         Cause::PermissionDenied => return ErrorKind::Denied,
         Cause::ConditionNotMatch | Cause::AlreadyExists => return ErrorKind::AlreadyExists,
@@ -204,6 +211,9 @@ fn classify(cause: Cause, answer: &Answer) -> ErrorKind {
     }
     if answer.says(&FULL) {
         return ErrorKind::NoSpace;
+    }
+    if answer.says(&DAMAGED) {
+        return ErrorKind::Corrupt;
     }
     if answer.says(&BUSY) {
         return ErrorKind::Unavailable;
@@ -219,7 +229,7 @@ fn classify(cause: Cause, answer: &Answer) -> ErrorKind {
         Some(_) if cause == Cause::Conflict => ErrorKind::Unavailable,
         Some(_) => ErrorKind::Invalid,
         None if cause == Cause::ConfigInvalid => ErrorKind::Invalid,
-        None if no_credentials(answer) => ErrorKind::Denied,
+        None if no_credentials(answer) || untrusted(answer) => ErrorKind::Denied,
         // No answer at all: the connection failed, was cut, or took too long.
         None => ErrorKind::Unavailable,
     }
@@ -230,9 +240,17 @@ fn no_credentials(answer: &Answer) -> bool {
     NO_CREDENTIALS.iter().any(|words| text.contains(words))
 }
 
+fn untrusted(answer: &Answer) -> bool {
+    TLS.iter().any(|words| answer.causes.contains(words))
+}
+
 fn denied_hint(place: &Place, answer: &Answer) -> String {
     if answer.says(&CLOCK) {
         return "this machine's clock is wrong: set it".to_owned();
+    }
+    if untrusted(answer) {
+        return "the server's certificate is not trusted: give its authority's as ca_file, or check the address"
+            .to_owned();
     }
     if no_credentials(answer) {
         let how = match place.provider {

@@ -34,17 +34,26 @@ launch() {
     children+=($!)
 }
 
-# await URL: until something answers there, or a child died.
-await() {
-    for _ in $(seq 600); do
-        for child in "${children[@]}"; do
-            kill -0 "$child" 2>/dev/null || { echo "the server ended:" >&2; tail -20 "$log" >&2; exit 1; }
-        done
-        curl -ks -o /dev/null --max-time 2 "$1" && return
-        sleep 0.1
+# alive: fails when a child ended.
+alive() {
+    for child in "${children[@]}"; do
+        kill -0 "$child" 2>/dev/null || { echo "the server ended:" >&2; tail -20 "$log" >&2; exit 1; }
     done
-    echo "no answer from $1 within a minute" >&2
-    tail -20 "$log" >&2
+}
+
+# await WHAT CODES CURL-ARGUMENTS…: repeats a request until its status is one of CODES (a pattern), for half a minute.
+await() {
+    local what=$1 codes=$2 code=none
+    shift 2
+    for _ in $(seq 150); do
+        alive
+        code=$(curl -ks -o "$data/answer" --max-time 5 -w '%{http_code}' "$@" || true)
+        # shellcheck disable=SC2254 # a pattern is wanted
+        case $code in $codes) return ;; esac
+        sleep 0.2
+    done
+    echo "$what: HTTP $code" >&2
+    tail -20 "$log" "$data/answer" >&2
     exit 1
 }
 

@@ -72,27 +72,31 @@ class Front(http.server.BaseHTTPRequestHandler):
             error = {"code": 401, "message": "Invalid Credentials", "errors": [{"reason": "authError"}]}
             return self.answer(401, json.dumps({"error": error}).encode(), [("Content-Type", "application/json")])
         if "uploads" in query:
-            return self.start_or_list(address)
+            return self.start_or_list(address, query)
         if "uploadId" in query:
             return self.continue_upload(address, query, body)
         return self.pass_on(body)
 
-    def start_or_list(self, address):
+    def start_or_list(self, address, query):
+        key = urllib.parse.unquote(address.path).split("/", 2)[-1]
         if self.command == "GET":
+            prefix = query.get("prefix", [""])[0]
             with lock:
-                found = "".join(f"<Upload><UploadId>{name}</UploadId></Upload>" for name in uploads)
+                found = [name for name, upload in uploads.items() if upload["key"].startswith(prefix)]
+            found = "".join(f"<Upload><UploadId>{name}</UploadId></Upload>" for name in found)
             return self.answer_xml(200, f"<ListMultipartUploadsResult>{found}</ListMultipartUploadsResult>")
         name = uuid.uuid4().hex
         with lock:
-            uploads[name] = {}
+            uploads[name] = {"key": key, "parts": {}}
         result = f"<UploadId>{name}</UploadId>"
         return self.answer_xml(200, f"<InitiateMultipartUploadResult>{result}</InitiateMultipartUploadResult>")
 
     def continue_upload(self, address, query, body):
         name = query["uploadId"][0]
-        parts = uploads.get(name)
-        if parts is None:
+        upload = uploads.get(name)
+        if upload is None:
             return self.answer_xml(404, "<Error><Code>NoSuchUpload</Code></Error>")
+        parts = upload["parts"]
         if self.command == "PUT":
             parts[int(query["partNumber"][0])] = body
             return self.answer(200, headers=[("ETag", f'"{hashlib.md5(body).hexdigest()}"')])

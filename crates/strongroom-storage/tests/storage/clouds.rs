@@ -106,10 +106,9 @@ pub(crate) async fn dead_server(cloud: &impl Cloud) {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let storage = cloud.open_at(port, "test", "p", Some(cloud.good_key()), "&retries=2");
-    for error in [
-        storage.stat(&key("a")).await.unwrap_err(),
-        put(&*storage, "a", PutMode::CreateNew, b"x").await.unwrap_err(),
-    ] {
+    for error in
+        [storage.stat(&key("a")).await.unwrap_err(), put(&*storage, "a", PutMode::CreateNew, b"x").await.unwrap_err()]
+    {
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
         assert!(error.message().contains("refused"), "{error:?}");
         is_clear(&error);
@@ -126,7 +125,8 @@ pub(crate) async fn silent_server(cloud: &impl Cloud) {
             open.push(connection);
         }
     });
-    let storage = cloud.open_at(port, "test", "p", Some(cloud.good_key()), "&retries=1&timeout=200ms&part_timeout=300ms");
+    let storage =
+        cloud.open_at(port, "test", "p", Some(cloud.good_key()), "&retries=1&timeout=200ms&part_timeout=300ms");
     for error in [
         storage.stat(&key("a")).await.unwrap_err(),
         storage.read(&key("a"), None).await.err().unwrap(),
@@ -196,8 +196,11 @@ pub(crate) async fn racing_writers(cloud: &impl Cloud) {
                 upload.finish().await
             })
         });
-        let results: Vec<_> =
-            futures::future::join_all(race.collect::<Vec<_>>()).await.into_iter().map(|joined| joined.unwrap()).collect();
+        let results: Vec<_> = futures::future::join_all(race.collect::<Vec<_>>())
+            .await
+            .into_iter()
+            .map(|joined| joined.unwrap())
+            .collect();
         let winners: Vec<usize> = (0..racers).filter(|racer| results[*racer].is_ok()).collect();
         assert_eq!(winners.len(), 1, "{results:?}");
         let losers = results.iter().filter_map(|result| result.as_ref().err());
@@ -208,7 +211,8 @@ pub(crate) async fn racing_writers(cloud: &impl Cloud) {
 
 /// An object that is replaced while it is read is told, or read as it was; never a mixture.
 pub(crate) async fn replaced_while_read(cloud: &impl Cloud) {
-    let storage = cloud.open_at(cloud.port(), "test", "replaced", Some(cloud.good_key()), "&part_size=5MiB&concurrency=1");
+    let storage =
+        cloud.open_at(cloud.port(), "test", "replaced", Some(cloud.good_key()), "&part_size=5MiB&concurrency=1");
     let (old, new) = (Pattern { seed: 1, size: 30 << 20 }, Pattern { seed: 2, size: 30 << 20 });
     data::write(&*storage, &key("a"), &old, PutMode::CreateNew).await.unwrap();
     let mut stream = storage.read(&key("a"), None).await.unwrap();
@@ -234,6 +238,135 @@ pub(crate) async fn replaced_while_read(cloud: &impl Cloud) {
     assert_eq!(at, old.size, "the end came too early");
 }
 
+/// A stream that nobody reads and an upload that nobody feeds keep nobody from working, even with one request at a time.
+pub(crate) async fn idle_streams_hold_nothing(cloud: &impl Cloud) {
+    let body = Pattern { seed: 8, size: 12 << 20 };
+    let more = "&requests=1&concurrency=1&part_size=5MiB&timeout=5s&part_timeout=5s&retries=0";
+    let storage = cloud.open_at(cloud.port(), "test", "idle", Some(cloud.good_key()), more);
+    data::write(&*storage, &key("a"), &body, PutMode::CreateNew).await.unwrap();
+    let mut idle_read = storage.read(&key("a"), None).await.unwrap();
+    let first = idle_read.next().await.unwrap().unwrap();
+    let mut idle_write = storage.create(&key("b"), PutMode::CreateNew).await.unwrap();
+    data::feed(&mut idle_write, &body, 7 << 20).await.unwrap();
+    let mut idle_list = storage.list("");
+    idle_list.next().await.unwrap().unwrap();
+
+    data::write(&*storage, &key("c"), &body, PutMode::CreateNew).await.unwrap();
+    data::check(&*storage, &key("c"), &body, None).await;
+    storage.stat(&key("a")).await.unwrap();
+
+    let mut read = first.len() as u64;
+    while let Some(chunk) = idle_read.next().await {
+        read += chunk.unwrap().len() as u64;
+    }
+    assert_eq!(read, body.size);
+    assert_eq!(idle_write.finish().await.unwrap().size, 7 << 20);
+}
+
+/// The server did what it was asked for, but its answer never came.
+pub(crate) async fn a_lost_reply_is_no_lost_race(cloud: &impl Cloud) {
+    let proxy = Proxy::start(cloud.port()).await;
+    let more = "&retries=4&part_size=5MiB&concurrency=1";
+    let storage = cloud.open_at(proxy.port, "test", "lost", Some(cloud.good_key()), more);
+    proxy.cut(Way::ToClient, 0, 1);
+    storage.put_new(&key("small"), Bytes::from_static(b"with a nonce: 4711")).await.unwrap();
+    assert_eq!(proxy.cuts_left(), 0, "the test must have cut");
+
+    // Large: learn how many bytes of answers an upload takes, then lose the last of them.
+    let body = Pattern { seed: 9, size: 11 << 20 };
+    let before = proxy.passed(Way::ToClient);
+    data::write(&*storage, &key("large1"), &body, PutMode::CreateNew).await.unwrap();
+    let answers = proxy.passed(Way::ToClient) - before;
+    proxy.cut(Way::ToClient, answers - 10, 1);
+    match data::write(&*storage, &key("large2"), &body, PutMode::CreateNew).await {
+        Ok(_) => {}
+        // Whoever gets this reads the object back, as `put_new` does.
+        Err(error) => assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error:?}"),
+    }
+    assert_eq!(proxy.cuts_left(), 0, "the test must have cut");
+    data::check(&*storage, &key("large2"), &body, None).await;
+}
+
+/// What `strongroom doctor` does.
+pub(crate) async fn probing(cloud: &impl Cloud) {
+    let storage = cloud.open("probe");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = strongroom_core::Timestamp::from_micros(i64::try_from(now.as_micros()).unwrap());
+    let report = strongroom_storage::probe(&*storage, "n1", now).await.unwrap();
+    assert!(report.refuses_replacing && report.deletes, "{report:?}");
+    // The server runs on this machine; its clock is told in whole seconds.
+    assert!(report.clock_ahead_micros.unwrap().abs() < 60_000_000, "{report:?}");
+    assert_eq!(storage.list("").count().await, 0);
+
+    let denied = cloud.open_at(cloud.port(), "test", "probe", Some(cloud.wrong_key()), "");
+    let error = strongroom_storage::probe(&*denied, "n2", now).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
+    is_clear(&error);
+}
+
+/// Listings come in pages.
+pub(crate) async fn long_lists(cloud: &impl Cloud, count: usize) {
+    let storage = cloud.open("pages");
+    let put = |number: usize| {
+        let storage = storage.clone();
+        async move { put(&*storage, &format!("l/{number:05}"), PutMode::CreateNew, b"x").await.unwrap() }
+    };
+    futures::stream::iter(0..count).map(put).buffer_unordered(16).collect::<Vec<()>>().await;
+    let mut found: Vec<String> = storage.list("l/").map(|item| item.unwrap().key.to_string()).collect().await;
+    found.sort();
+    let expected: Vec<String> = (0..count).map(|number| format!("l/{number:05}")).collect();
+    assert_eq!(found, expected);
+}
+
+/// Waits until no multipart upload is under way below `folder`, for as long as a test may take at all.
+pub(crate) async fn no_orphans(list: impl Fn() -> usize) {
+    for _ in 0..600 {
+        if list() == 0 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("multipart uploads were left behind");
+}
+
+/// Uploads that end early take their parts with them: dropped, given up after an error, beaten in a race. `list` counts
+/// the multipart uploads under way in the folder `orphans`.
+pub(crate) async fn uploads_leave_no_orphans(cloud: &impl Cloud, list: impl Fn() -> usize) {
+    let body = Pattern { seed: 1, size: 24 << 20 };
+    let more = "&part_size=5MiB&retries=1";
+    let proxy = Proxy::start(cloud.port()).await;
+    let storage = cloud.open_at(proxy.port, "test", "orphans", Some(cloud.good_key()), more);
+
+    let mut upload = storage.create(&key("dropped"), PutMode::Overwrite).await.unwrap();
+    data::feed(&mut upload, &body, 20 << 20).await.unwrap();
+    // The task that uploads may be a little behind.
+    while list() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    drop(upload);
+    no_orphans(&list).await;
+    assert!(!storage.exists(&key("dropped")).await.unwrap());
+
+    // Dropped in the middle of a call, polled only once.
+    let mut upload = storage.create(&key("polled"), PutMode::Overwrite).await.unwrap();
+    data::feed(&mut upload, &body, 20 << 20).await.unwrap();
+    assert!(strongroom_testkit::poll_at_most(1, Box::pin(upload.finish())).await.is_none());
+    no_orphans(&list).await;
+
+    // Three cuts on one retry: the upload is given up, its abort gets through.
+    proxy.cut(Way::ToServer, 6 << 20, 2);
+    let error = data::write(&*storage, &key("cut"), &body, PutMode::Overwrite).await.err();
+    assert!(error.is_none_or(|error| error.kind() == ErrorKind::Unavailable));
+    no_orphans(&list).await;
+
+    // Beaten: the answer to the completion is 412.
+    let mut upload = storage.create(&key("raced"), PutMode::CreateNew).await.unwrap();
+    data::feed(&mut upload, &body, body.size).await.unwrap();
+    put(&*storage, "raced", PutMode::CreateNew, b"first").await.unwrap();
+    assert_eq!(upload.finish().await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    no_orphans(&list).await;
+}
+
 /// The tests above, for one kind of cloud.
 macro_rules! tests {
     ($cloud:expr, $($name:ident),* $(,)?) => {$(
@@ -245,7 +378,7 @@ macro_rules! tests {
     ($cloud:expr) => {
         crate::clouds::tests!(
             $cloud, contract, large, wrong_credentials, missing_bucket, dead_server, silent_server, cut_reads, cut_writes,
-            racing_writers, replaced_while_read,
+            racing_writers, replaced_while_read, idle_streams_hold_nothing, a_lost_reply_is_no_lost_race, probing,
         );
     };
 }

@@ -1,5 +1,6 @@
 //! Google Cloud Storage, against fake-gcs-server.
 
+use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
 use strongroom_core::Storage;
@@ -34,3 +35,15 @@ impl Cloud for Gcs {
 }
 
 crate::clouds::tests!(Gcs);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_leave_no_orphans() {
+    let url = format!("http://127.0.0.1:{}/test?uploads&prefix=orphans/", SERVER.port);
+    let list = || {
+        let output =
+            Command::new("curl").args(["-sSf", "-H", "Authorization: Bearer goodtoken", &url]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().matches("<UploadId>").count()
+    };
+    crate::clouds::uploads_leave_no_orphans(&Gcs, list).await;
+}

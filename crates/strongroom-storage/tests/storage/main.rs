@@ -7,5 +7,7 @@ mod azblob;
 mod clouds;
 mod gcs;
 mod local;
+#[cfg(feature = "minio-tests")]
+mod minio;
 mod s3;
 mod support;

@@ -24,14 +24,16 @@ pub(crate) struct Proxy {
 #[derive(Debug)]
 struct State {
     server: SocketAddr,
-    connections: AtomicUsize,
     requests: AtomicUsize,
-    /// Bytes that still pass before a cut; no cut while negative.
+    /// Bytes that still pass before a cut.
     left: [AtomicI64; 2],
     /// How many cuts still come.
     cuts: AtomicUsize,
-    /// Whether answers are kept back, from now on, for this many requests.
+    /// What `left` starts from again after a cut; no cut while negative.
     size: [AtomicI64; 2],
+    passed: [AtomicI64; 2],
+    /// Which byte to the server is damaged.
+    flip: AtomicI64,
 }
 
 impl Proxy {
@@ -41,16 +43,16 @@ impl Proxy {
         let never = || [AtomicI64::new(-1), AtomicI64::new(-1)];
         let state = Arc::new(State {
             server: ([127, 0, 0, 1], server).into(),
-            connections: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
             left: never(),
             cuts: AtomicUsize::new(0),
             size: never(),
+            passed: Default::default(),
+            flip: AtomicI64::new(-1),
         });
         let shared = state.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                shared.connections.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(carry(client, shared.clone()));
             }
         });
@@ -74,9 +76,14 @@ impl Proxy {
         self.state.requests.load(Ordering::SeqCst)
     }
 
-    /// Connections accepted.
-    pub(crate) fn connections(&self) -> usize {
-        self.state.connections.load(Ordering::SeqCst)
+    /// Bytes that went that way so far.
+    pub(crate) fn passed(&self, way: Way) -> i64 {
+        self.state.passed[way as usize].load(Ordering::SeqCst)
+    }
+
+    /// Turns one bit of the byte that follows the next `bytes` bytes to the server.
+    pub(crate) fn flip_after(&self, bytes: i64) {
+        self.state.flip.store(self.passed(Way::ToServer) + bytes, Ordering::SeqCst);
     }
 }
 
@@ -102,6 +109,13 @@ async fn copy(
         let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
         if way == Way::ToServer {
             state.requests.fetch_add(requests_in(&buffer[..count]), Ordering::SeqCst);
+        }
+        let before = state.passed[way as usize].fetch_add(i64::try_from(count).unwrap(), Ordering::SeqCst);
+        let flip = state.flip.load(Ordering::SeqCst) - before;
+        if way == Way::ToServer
+            && let Some(byte) = usize::try_from(flip).ok().and_then(|at| buffer[..count].get_mut(at))
+        {
+            *byte ^= 1;
         }
         let mut pass = count;
         let left = &state.left[way as usize];

@@ -41,6 +41,7 @@ impl Server {
             last.clear();
             child.stderr.take().unwrap().read_to_string(&mut last).unwrap();
             child.wait().unwrap();
+            eprintln!("{script} on port {port}, trying another:\n{last}");
         }
         panic!("{script} could not be started:\n{last}");
     }
