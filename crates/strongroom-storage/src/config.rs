@@ -191,7 +191,7 @@ pub struct Network {
     pub retry_delay: Span,
     /// How long a connection may take to be made.
     pub connect_timeout: Span,
-    /// How long a request without a body may take, and how long an answer may stall.
+    /// How long a request without a body may take, and how long sent bytes may stay unacknowledged.
     pub timeout: Span,
     /// How long one part may take.
     pub part_timeout: Span,
@@ -209,7 +209,7 @@ impl Default for Network {
             retry_delay: Span(std::time::Duration::from_millis(500)),
             connect_timeout: Span::secs(5),
             timeout: Span::secs(60),
-            part_timeout: Span::secs(300),
+            part_timeout: Span::secs(180),
             ca_file: None,
         }
     }

@@ -267,3 +267,80 @@ fn denied_hint(place: &Place, answer: &Answer) -> String {
 pub(super) fn misconfigured(error: &opendal::Error, place: &Place) -> Error {
     Error::invalid(format!("{place}: {}", one_line(error.message())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> Place {
+        Place::new(Provider::S3, "b", "p")
+    }
+
+    fn answered(cause: Cause, status: u16, message: &str) -> opendal::Error {
+        let parts = format!("Parts {{ status: {status}, version: HTTP/1.1, headers: {{\"x-amz-id-2\": \"noise\"}} }}");
+        opendal::Error::new(cause, message)
+            .with_context("uri", "https://host/b/k?X-Amz-Signature=hunter2")
+            .with_context("response", parts)
+    }
+
+    /// What each provider's answers mean, as its servers were seen to give them.
+    #[test]
+    fn the_table_of_kinds() {
+        let s3 = |code: &str| format!("S3Error {{ code: \"{code}\", message: \"said\", resource: \"\" }}");
+        let gcs = r#"GcsErrorResponse { error: GcsError { code: 401, message: "Invalid Credentials", errors: [] } }"#;
+        let cases = [
+            (Cause::Unexpected, 401, gcs.to_owned(), ErrorKind::Denied),
+            (Cause::PermissionDenied, 403, s3("SignatureDoesNotMatch"), ErrorKind::Denied),
+            (Cause::NotFound, 404, s3("NoSuchKey"), ErrorKind::NotFound),
+            (Cause::NotFound, 404, s3("kms:KeyNotFoundException"), ErrorKind::Invalid),
+            (Cause::ConfigInvalid, 404, s3("NoSuchBucket"), ErrorKind::NotFound),
+            (Cause::ConditionNotMatch, 412, s3("PreconditionFailed"), ErrorKind::AlreadyExists),
+            (Cause::AlreadyExists, 409, s3("BlobAlreadyExists"), ErrorKind::AlreadyExists),
+            (Cause::Conflict, 409, s3("ConditionalRequestConflict"), ErrorKind::Unavailable),
+            (Cause::RangeNotSatisfied, 416, s3("InvalidRange"), ErrorKind::Invalid),
+            (Cause::Unexpected, 416, String::new(), ErrorKind::Invalid),
+            (Cause::RateLimited, 503, s3("SlowDown"), ErrorKind::Unavailable),
+            (Cause::Unexpected, 500, s3("InternalError"), ErrorKind::Unavailable),
+            (Cause::Unexpected, 400, s3("RequestTimeout"), ErrorKind::Unavailable),
+            (Cause::Unexpected, 400, s3("BadDigest"), ErrorKind::Corrupt),
+            (Cause::Unexpected, 507, s3("XMinioStorageFull"), ErrorKind::NoSpace),
+            (Cause::Unexpected, 400, s3("InvalidStorageClass"), ErrorKind::Invalid),
+            (Cause::Unexpected, 501, s3("NotImplemented"), ErrorKind::Unsupported),
+        ];
+        for (cause, status, message, kind) in cases {
+            let error = explain(&answered(cause, status, &message), &place(), "k");
+            assert_eq!(error.kind(), kind, "{cause} {status} {message}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn no_answer_is_unavailable_and_no_credentials_are_denied() {
+        let cut =
+            opendal::Error::new(Cause::Unexpected, "send http request").set_source(std::io::Error::other("reset"));
+        let error = explain(&cut, &place(), "k");
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Unavailable, "s3://b/p: k: send http request: reset"));
+        let none = opendal::Error::new(Cause::Unexpected, "failed to load signing credential");
+        assert_eq!(explain(&none, &place(), "k").kind(), ErrorKind::Denied);
+    }
+
+    #[test]
+    fn a_message_is_one_short_line_without_what_is_secret() {
+        let page = format!("<html>\n<body>{}</body></html>", "x".repeat(5000));
+        let said = "S3Error { code: \"AccessDenied\", message: \"see\\nhttps://host/x?sig=hunter2 \\\"now\\\"\" }";
+        for message in [said, &page, ""] {
+            let error = explain(&answered(Cause::PermissionDenied, 403, message), &place(), "k");
+            let shown = format!("{error:?}");
+            assert!(!shown.contains("hunter2") && !shown.contains("noise") && !shown.contains("<html"), "{shown}");
+            assert!(shown.lines().count() == 1 && shown.len() < 400, "{shown}");
+        }
+        let error = explain(&answered(Cause::PermissionDenied, 403, said), &place(), "k");
+        assert_eq!(error.message(), "s3://b/p: k: HTTP 403, AccessDenied: see https://host/x \"now\"");
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_as_such() {
+        let message = "S3Error { code: \"RequestTimeTooSkewed\", message: \"too large\" }";
+        let error = explain(&answered(Cause::PermissionDenied, 403, message), &place(), "k");
+        assert!(error.advice().is_some_and(|advice| advice.contains("clock")), "{error:?}");
+    }
+}

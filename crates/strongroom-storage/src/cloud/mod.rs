@@ -78,16 +78,14 @@ impl Cloud {
         }
         // `OpenDAL`'s own check takes a missing bucket for an empty one.
         let first = async { self.operator.lister_with("/").limit(1).await?.try_next().await };
-        match first.await {
-            Ok(_) => {
+        match first.await.map_err(|error| self.listing_error(&error)) {
+            Err(missing) if missing.kind() == ErrorKind::NotFound => missing,
+            Err(busy) if busy.kind() == ErrorKind::Unavailable => error,
+            // It is there, though perhaps not to be listed by us.
+            Ok(_) | Err(_) => {
                 self.bucket_seen.store(true, Ordering::Relaxed);
                 error
             }
-            Err(check) => match self.listing_error(&check) {
-                missing if missing.kind() == ErrorKind::NotFound => missing,
-                // Not allowed to list, perhaps: the first answer stands.
-                _ => error,
-            },
         }
     }
 }

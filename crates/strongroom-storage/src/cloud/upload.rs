@@ -158,3 +158,21 @@ impl Task {
         let _ = self.writer.abort().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn more_than_the_parts_can_hold_is_refused_before_it_is_sent() {
+        let (orders, mut inbox) = mpsc::channel(10);
+        let (_report, failure) = oneshot::channel();
+        let mut upload = CloudUpload { orders, failure, key: Key::new("k").unwrap(), room: 10 };
+        upload.write(Bytes::from_static(b"0123456789")).await.unwrap();
+        let error = upload.write(Bytes::from_static(b"0")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.advice().is_some_and(|advice| advice.contains("part_size")), "{error}");
+        assert!(matches!(inbox.try_recv(), Ok(Order::Write(_))));
+        assert!(inbox.try_recv().is_err());
+    }
+}

@@ -3,10 +3,11 @@
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
-use strongroom_core::Storage;
+use strongroom_core::{ErrorKind, Storage};
 use strongroom_storage::{Options, open};
 
-use crate::clouds::Cloud;
+use crate::clouds::{Cloud, key};
+use crate::support::proxy::Proxy;
 use crate::support::server::Server;
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("gcs", &[], &[]));
@@ -46,4 +47,15 @@ async fn uploads_leave_no_orphans() {
         String::from_utf8(output.stdout).unwrap().matches("<UploadId>").count()
     };
     crate::clouds::uploads_leave_no_orphans(&Gcs, list).await;
+}
+
+#[tokio::test]
+async fn no_credentials_at_all_are_told_without_a_request() {
+    let proxy = Proxy::start(SERVER.port).await;
+    let url = format!("gcs://test/p?endpoint=http://127.0.0.1:{}&instance_metadata=false", proxy.port);
+    let error = open(&url, &Options::default()).unwrap().stat(&key("a")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
+    assert!(error.advice().unwrap().contains("GOOGLE_APPLICATION_CREDENTIALS"), "{error:?}");
+    crate::clouds::is_clear(&error);
+    assert_eq!(proxy.requests(), 0);
 }
