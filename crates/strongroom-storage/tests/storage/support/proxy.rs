@@ -1,13 +1,13 @@
-//! A TCP proxy that counts and cuts.
+//! A TCP proxy that counts, cuts and damages.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Which way the bytes go that a cut is measured in.
+/// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     ToServer,
@@ -18,77 +18,94 @@ pub(crate) enum Way {
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) port: u16,
-    state: Arc<State>,
+    state: Arc<Mutex<State>>,
+}
+
+/// Of all connections together.
+#[derive(Debug, Default)]
+struct State {
+    requests: usize,
+    /// Bytes that went each way.
+    passed: [usize; 2],
+    cut: Option<Cut>,
+    /// Which byte to the server is damaged.
+    flip: Option<usize>,
 }
 
 #[derive(Debug)]
-struct State {
-    server: SocketAddr,
-    requests: AtomicUsize,
-    /// Bytes that still pass before a cut.
-    left: [AtomicI64; 2],
-    /// How many cuts still come.
-    cuts: AtomicUsize,
-    /// What `left` starts from again after a cut; no cut while negative.
-    size: [AtomicI64; 2],
-    passed: [AtomicI64; 2],
-    /// Which byte to the server is damaged.
-    flip: AtomicI64,
+struct Cut {
+    way: Way,
+    /// Bytes between two cuts.
+    every: usize,
+    left: usize,
+    times: usize,
 }
 
 impl Proxy {
     pub(crate) async fn start(server: u16) -> Self {
+        let server = SocketAddr::from(([127, 0, 0, 1], server));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let never = || [AtomicI64::new(-1), AtomicI64::new(-1)];
-        let state = Arc::new(State {
-            server: ([127, 0, 0, 1], server).into(),
-            requests: AtomicUsize::new(0),
-            left: never(),
-            cuts: AtomicUsize::new(0),
-            size: never(),
-            passed: Default::default(),
-            flip: AtomicI64::new(-1),
-        });
+        let state = Arc::new(Mutex::new(State::default()));
         let shared = state.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, shared.clone()));
+                tokio::spawn(carry(client, server, shared.clone()));
             }
         });
         Self { port, state }
     }
 
-    /// From now on cuts the connection after `bytes` bytes that way, `times` times.
-    pub(crate) fn cut(&self, way: Way, bytes: i64, times: usize) {
-        self.state.cuts.store(times, Ordering::SeqCst);
-        self.state.size[way as usize].store(bytes, Ordering::SeqCst);
-        self.state.left[way as usize].store(bytes, Ordering::SeqCst);
+    /// From now on cuts the connection after every `every` bytes that way, `times` times.
+    pub(crate) fn cut(&self, way: Way, every: usize, times: usize) {
+        self.state.lock().unwrap().cut = Some(Cut { way, every, left: every, times });
     }
 
     /// How many cuts are still to come.
     pub(crate) fn cuts_left(&self) -> usize {
-        self.state.cuts.load(Ordering::SeqCst)
+        self.state.lock().unwrap().cut.as_ref().map_or(0, |cut| cut.times)
     }
 
     /// HTTP requests seen.
     pub(crate) fn requests(&self) -> usize {
-        self.state.requests.load(Ordering::SeqCst)
+        self.state.lock().unwrap().requests
     }
 
     /// Bytes that went that way so far.
-    pub(crate) fn passed(&self, way: Way) -> i64 {
-        self.state.passed[way as usize].load(Ordering::SeqCst)
+    pub(crate) fn passed(&self, way: Way) -> usize {
+        self.state.lock().unwrap().passed[way as usize]
     }
 
     /// Turns one bit of the byte that follows the next `bytes` bytes to the server.
-    pub(crate) fn flip_after(&self, bytes: i64) {
-        self.state.flip.store(self.passed(Way::ToServer) + bytes, Ordering::SeqCst);
+    pub(crate) fn flip_after(&self, bytes: usize) {
+        let mut state = self.state.lock().unwrap();
+        state.flip = Some(state.passed[Way::ToServer as usize] + bytes);
     }
 }
 
-async fn carry(client: TcpStream, state: Arc<State>) {
-    let Ok(server) = TcpStream::connect(state.server).await else { return };
+impl State {
+    /// Accounts for bytes and damages them; says how many pass before the connection is cut, if it is.
+    fn take(&mut self, way: Way, bytes: &mut [u8]) -> Option<usize> {
+        let before = self.passed[way as usize];
+        self.passed[way as usize] += bytes.len();
+        if way == Way::ToServer {
+            self.requests += requests_in(bytes);
+            if let Some(byte) = self.flip.and_then(|at| bytes.get_mut(at.checked_sub(before)?)) {
+                *byte ^= 1;
+            }
+        }
+        let cut = self.cut.as_mut().filter(|cut| cut.way == way && cut.times > 0)?;
+        if cut.left >= bytes.len() {
+            cut.left -= bytes.len();
+            return None;
+        }
+        cut.times -= 1;
+        Some(std::mem::replace(&mut cut.left, cut.every))
+    }
+}
+
+async fn carry(client: TcpStream, server: SocketAddr, state: Arc<Mutex<State>>) {
+    let Ok(server) = TcpStream::connect(server).await else { return };
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = server.into_split();
     // When one direction ends, by itself or by a cut, the whole connection goes.
@@ -98,39 +115,12 @@ async fn carry(client: TcpStream, state: Arc<State>) {
     }
 }
 
-async fn copy(
-    mut from: tokio::net::tcp::OwnedReadHalf,
-    mut to: tokio::net::tcp::OwnedWriteHalf,
-    state: &State,
-    way: Way,
-) {
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &Mutex<State>, way: Way) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
-        if way == Way::ToServer {
-            state.requests.fetch_add(requests_in(&buffer[..count]), Ordering::SeqCst);
-        }
-        let before = state.passed[way as usize].fetch_add(i64::try_from(count).unwrap(), Ordering::SeqCst);
-        let flip = state.flip.load(Ordering::SeqCst) - before;
-        if way == Way::ToServer
-            && let Some(byte) = usize::try_from(flip).ok().and_then(|at| buffer[..count].get_mut(at))
-        {
-            *byte ^= 1;
-        }
-        let mut pass = count;
-        let left = &state.left[way as usize];
-        let size = state.size[way as usize].load(Ordering::SeqCst);
-        let cut = size >= 0 && state.cuts.load(Ordering::SeqCst) > 0 && {
-            let before = left.fetch_sub(i64::try_from(count).unwrap(), Ordering::SeqCst);
-            pass = pass.min(usize::try_from(before).unwrap_or(0));
-            before < i64::try_from(count).unwrap()
-        };
-        if to.write_all(&buffer[..pass]).await.is_err() {
-            return;
-        }
-        if cut {
-            left.store(size, Ordering::SeqCst);
-            state.cuts.fetch_sub(1, Ordering::SeqCst);
+        let cut = state.lock().unwrap().take(way, &mut buffer[..count]);
+        if to.write_all(&buffer[..cut.unwrap_or(count)]).await.is_err() || cut.is_some() {
             return;
         }
     }
