@@ -6,6 +6,8 @@ use std::fmt;
 use opendal::ErrorKind as Cause;
 use strongroom_core::{Error, ErrorKind};
 
+use super::transport::is_untrusted;
+
 /// Who serves the objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Provider {
@@ -53,6 +55,8 @@ struct Answer {
     message: String,
     /// What happened below HTTP, innermost last.
     causes: String,
+    /// Whether the server's certificate was refused.
+    untrusted: bool,
 }
 
 impl Answer {
@@ -69,7 +73,13 @@ impl Answer {
         // Neither a dump of a structure nor a page of markup is fit for a message.
         let plain = !message.contains(['{', '<']);
         let said = if said.is_empty() && plain { message.to_owned() } else { said };
-        Self { status, code: one_line(&code), message: one_line(&said), causes: causes(error) }
+        Self {
+            status,
+            code: one_line(&code),
+            message: one_line(&said),
+            causes: causes(error),
+            untrusted: is_untrusted(error),
+        }
     }
 
     fn says(&self, any: &[&str]) -> bool {
@@ -148,7 +158,6 @@ const CLOCK: [&str; 2] = ["RequestTimeTooSkewed", "RequestExpired"];
 const BUSY: [&str; 6] =
     ["SlowDown", "RequestTimeout", "ServerBusy", "OperationTimedOut", "InternalError", "ServiceUnavailable"];
 const DAMAGED: [&str; 5] = ["BadDigest", "ChecksumMismatch", "InvalidDigest", "Md5Mismatch", "Crc64Mismatch"];
-const TLS: [&str; 2] = ["certificate", "CertificateRequired"];
 const FULL: [&str; 5] =
     ["EntityTooLarge", "QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "StorageQuotaExceeded"];
 
@@ -229,7 +238,7 @@ fn classify(cause: Cause, answer: &Answer) -> ErrorKind {
         Some(_) if cause == Cause::Conflict => ErrorKind::Unavailable,
         Some(_) => ErrorKind::Invalid,
         None if cause == Cause::ConfigInvalid => ErrorKind::Invalid,
-        None if no_credentials(answer) || untrusted(answer) => ErrorKind::Denied,
+        None if no_credentials(answer) || answer.untrusted => ErrorKind::Denied,
         // No answer at all: the connection failed, was cut, or took too long.
         None => ErrorKind::Unavailable,
     }
@@ -240,15 +249,11 @@ fn no_credentials(answer: &Answer) -> bool {
     NO_CREDENTIALS.iter().any(|words| text.contains(words))
 }
 
-fn untrusted(answer: &Answer) -> bool {
-    TLS.iter().any(|words| answer.causes.contains(words))
-}
-
 fn denied_hint(place: &Place, answer: &Answer) -> String {
     if answer.says(&CLOCK) {
         return "this machine's clock is wrong: set it".to_owned();
     }
-    if untrusted(answer) {
+    if answer.untrusted {
         return "the server's certificate is not trusted: give its authority's as ca_file, or check the address"
             .to_owned();
     }

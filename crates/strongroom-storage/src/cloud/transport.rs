@@ -1,9 +1,11 @@
 //! HTTP with rustls and ring, and time-outs that the default client lacks.
 
+use std::error::Error as StdError;
 use std::path::Path;
 use std::time::Duration;
 
-use opendal::HttpTransporter;
+use http::{Request, Response};
+use opendal::{Buffer, HttpBody, HttpTransport, HttpTransporter};
 use opendal_http_transport_reqwest::ReqwestTransport;
 use reqwest::tls::Certificate;
 use strongroom_core::{Error, Result};
@@ -32,10 +34,35 @@ pub(super) fn transport(network: &Network) -> Result<HttpTransporter> {
         client = client.tls_certs_merge(certificates(path)?);
     }
     let client = client.build().map_err(|error| Error::invalid("the HTTP client can't be made").because(error))?;
-    let transport = HttpTransporter::new(ReqwestTransport::new(client));
+    let transport = HttpTransporter::new(Transport(ReqwestTransport::new(client)));
     // Assumed roles are asked for through the process-wide default.
     HttpTransporter::install_default(transport.clone());
     Ok(transport)
+}
+
+/// The client's transport, but for what it takes to be temporary: a certificate doesn't become trusted by asking again.
+#[derive(Debug)]
+struct Transport(ReqwestTransport);
+
+impl HttpTransport for Transport {
+    async fn fetch(&self, request: Request<Buffer>) -> opendal::Result<Response<HttpBody>> {
+        self.0.fetch(request).await.map_err(|error| if is_untrusted(&error) { error.set_permanent() } else { error })
+    }
+}
+
+/// Whether the server's certificate was refused.
+pub(super) fn is_untrusted(error: &opendal::Error) -> bool {
+    std::iter::successors(error.source(), |cause| (*cause).source())
+        .filter_map(|cause| wrapped(cause).downcast_ref::<rustls::Error>())
+        .any(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
+}
+
+/// What I/O errors wrap: they leave it out of the chain of causes.
+fn wrapped<'a>(mut error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    while let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        error = inner;
+    }
+    error
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>> {

@@ -11,7 +11,8 @@ log=$data/log
 children=()
 
 finish() {
-    for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
+    # At once: asked nicely, some wait for connections that nobody uses any more.
+    for child in "${children[@]}"; do kill -KILL "$child" 2>/dev/null || true; done
     wait 2>/dev/null || true
     rm -rf "$data"
 }

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use strongroom_core::Storage;
+use strongroom_core::{ErrorKind, Storage};
 use strongroom_storage::{Options, open};
 
-use crate::clouds::Cloud;
+use crate::clouds::{Cloud, key};
+use crate::support::proxy::Proxy;
 use crate::support::server::Server;
 
 /// The account and key that every Azurite has.
@@ -39,3 +40,17 @@ impl Cloud for AzBlob {
 }
 
 crate::clouds::tests!(AzBlob);
+
+#[tokio::test]
+async fn no_credentials_at_all_are_told_without_a_request() {
+    let proxy = Proxy::start(SERVER.port).await;
+    let url = format!(
+        "azblob://test/p?account=devstoreaccount1&endpoint=http://127.0.0.1:{}/devstoreaccount1&connect_timeout=500ms&retries=0",
+        proxy.port
+    );
+    let error = open(&url, &Options::default()).unwrap().stat(&key("a")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
+    assert!(error.advice().unwrap().contains("account_key"), "{error:?}");
+    crate::clouds::is_clear(&error);
+    assert_eq!(proxy.requests(), 0);
+}

@@ -127,9 +127,12 @@ async fn https_with_an_authority_of_its_own() {
     let trusting = format!("{url}&ca_file={}", authority.authority().display());
     put(&*open(&trusting, &Options::default()).unwrap(), "a", PutMode::CreateNew, b"x").await.unwrap();
 
+    let proxy = Proxy::start(server.port).await;
+    let url = url.replace(&server.port.to_string(), &proxy.port.to_string());
     let error = open(&url, &Options::default()).unwrap().stat(&key("a")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
     assert!(error.advice().unwrap().contains("ca_file"), "{error:?}");
+    assert_eq!(proxy.connections(), 1, "asking again doesn't help");
 
     for (file, content) in [("empty.pem", ""), ("text.pem", "no certificate")] {
         let path = authority.authority().with_file_name(file);

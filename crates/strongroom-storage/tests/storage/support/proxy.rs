@@ -24,6 +24,7 @@ pub(crate) struct Proxy {
 /// Of all connections together.
 #[derive(Debug, Default)]
 struct State {
+    connections: usize,
     requests: usize,
     /// Bytes that went each way.
     passed: [usize; 2],
@@ -50,6 +51,7 @@ impl Proxy {
         let shared = state.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                shared.lock().unwrap().connections += 1;
                 tokio::spawn(carry(client, server, shared.clone()));
             }
         });
@@ -64,6 +66,11 @@ impl Proxy {
     /// How many cuts are still to come.
     pub(crate) fn cuts_left(&self) -> usize {
         self.state.lock().unwrap().cut.as_ref().map_or(0, |cut| cut.times)
+    }
+
+    /// Connections accepted.
+    pub(crate) fn connections(&self) -> usize {
+        self.state.lock().unwrap().connections
     }
 
     /// HTTP requests seen.
