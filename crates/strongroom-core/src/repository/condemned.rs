@@ -38,6 +38,18 @@ pub(super) struct CondemnedList {
     pub(super) done: bool,
 }
 
+impl CondemnedList {
+    /// When it may be worked off.
+    pub(super) fn due(&self) -> Timestamp {
+        self.at.plus_micros(i64::try_from(self.grace_micros).unwrap_or(i64::MAX))
+    }
+
+    /// Whether its grace time is over. A clock that went back before the list makes it wait.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        now >= self.due()
+    }
+}
+
 /// All condemned lists.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Condemned {
@@ -49,10 +61,9 @@ pub(super) struct Condemned {
 }
 
 impl Condemned {
-    /// Of `names`, those that must not be used.
+    /// Of `names`, those that must not be used. What stands in a damaged list is not known.
     pub(super) fn among<'a>(&self, names: impl IntoIterator<Item = &'a Key>) -> Vec<Key> {
-        let condemned =
-            |name: &Key| !self.damaged.is_empty() || self.lists.iter().any(|list| list.content.contains(name));
+        let condemned = |name: &Key| self.lists.iter().any(|list| list.content.contains(name));
         names.into_iter().filter(|name| condemned(name)).cloned().collect()
     }
 

@@ -148,6 +148,23 @@ impl Repository {
         }
     }
 
+    /// Keeps `backups` from being deleted while they are read: takes a lease that names them, then makes sure that no
+    /// prune has condemned one of them before.
+    ///
+    /// # Errors
+    /// `NotFound` when one is condemned; as [`Repository::lease`] otherwise.
+    pub async fn hold(&self, name: &str, terms: LeaseTerms, patience: Duration) -> Result<Lease> {
+        let lease = self.lease(name, terms, patience).await?;
+        let condemned = self.condemned_backups().await?;
+        let Some(backup) = lease.terms.backups.iter().find(|backup| condemned.contains(backup)) else {
+            return Ok(lease);
+        };
+        let error = Error::not_found(format!("the backup {backup} is being deleted"))
+            .hint("plan again: the plan leaves out what is being deleted");
+        lease.release().await?;
+        Err(error)
+    }
+
     /// Every lease that is held, alive or not. See [`Watch`] for telling which are alive.
     ///
     /// # Errors
@@ -174,7 +191,6 @@ impl Repository {
     ///
     /// # Errors
     /// As the storage. `Ok(false)`: it was renewed meanwhile.
-    #[expect(dead_code, reason = "prune comes next")]
     pub(super) async fn fence(&self, state: &LeaseState) -> Result<bool> {
         let body = Epoch {
             holder: HolderId::fresh(&self.environment)?,
@@ -310,6 +326,18 @@ impl Lease {
                 Err(error) if error.kind().is_retryable() && self.age() < self.terms.micros => {}
                 Err(error) => return error,
             }
+        }
+    }
+
+    /// Does `work` and keeps the lease meanwhile; gives the work up when the lease is lost.
+    ///
+    /// # Errors
+    /// Those of `work`, and of [`Lease::check`].
+    pub async fn during<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            result = work => result,
+            error = self.keep() => Err(error),
         }
     }
 

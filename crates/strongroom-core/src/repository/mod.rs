@@ -12,6 +12,7 @@
 
 mod catalogue;
 mod condemned;
+mod content;
 mod document;
 mod identity;
 pub mod layout;
@@ -19,16 +20,19 @@ mod lease;
 mod manifests;
 mod objects;
 mod pieces;
+mod prune;
 mod registration;
 mod writer;
 
 use std::sync::Arc;
 
 pub use catalogue::{Begun, Broken, LoadReport, Loaded, Mended, Proof, Record};
+pub use content::SharedContent;
 pub use identity::{InitOptions, RepositoryInfo};
 pub use lease::{LEASE_TIME, Lease, LeaseState, LeaseTerms, Purpose, Watch};
 pub use manifests::folder_of;
 pub use pieces::{ListForm, PlainList, StoredList};
+pub use prune::{Doomed, Guard, PrunePlan, PruneRequest, Spared, SweepReport, Why};
 pub use registration::{Registration, RegistrationOutcome};
 pub use writer::{BackupDraft, Commit};
 

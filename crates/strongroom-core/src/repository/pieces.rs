@@ -117,7 +117,6 @@ impl Repository {
     }
 
     /// The shared content that a backup uses.
-    #[expect(dead_code, reason = "prune comes next")]
     pub(super) async fn shared_parts(&self, manifest: &Manifest) -> Result<Vec<SharedPart>> {
         let Some(object) = &manifest.shared else { return Ok(Vec::new()) };
         let bytes = PlainList.load(&*self.storage, object).await?;

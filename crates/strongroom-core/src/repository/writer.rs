@@ -108,6 +108,12 @@ impl Repository {
         if condemned.has_backup(begun.backup) {
             return Err(given_up(begun));
         }
+        // Of lists that it could not read when it began it has used nothing: see `SharedContent`.
+        let unread = condemned.damaged.iter().find(|(number, ..)| *number > begun.condemned);
+        if let Some((_, list_key, _)) = unread.filter(|_| !list.content.is_empty()) {
+            return Err(Error::corrupt(format!("{list_key} is damaged, and may condemn content that {begun} uses"))
+                .hint("run a prune, which clears the list away, then resume the backup"));
+        }
         let doomed = condemned.among(&list.content);
         if !doomed.is_empty() {
             return Ok(Commit::Condemned(doomed));
@@ -154,7 +160,6 @@ impl Repository {
     ///
     /// # Errors
     /// As the storage; `Corrupt` when what is there can't be read.
-    #[expect(dead_code, reason = "prune comes next")]
     pub(super) async fn void(&self, folder: &BackupFolder) -> Result<bool> {
         let key = folder.manifest()?;
         let body = self.seal(Kind::Void, [folder.prefix()])?;

@@ -2,5 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod catalogue;
+mod crashes;
+mod interleavings;
+mod leases;
+mod prune;
+mod shaken;
 mod support;
 mod whole;

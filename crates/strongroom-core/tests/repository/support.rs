@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use strongroom_core::cluster::{ClusterIdentity, PieceKind, PieceSpec, PieceSummary, Topology};
 use strongroom_core::environment::{Clock, Entropy, Environment};
 use strongroom_core::id::{BackupId, ClusterId, RunId, TimelineId};
 use strongroom_core::manifest::{Blake3, FORMAT, Manifest, ObjectRef, StoredPart, StoredPiece, Totals};
-use strongroom_core::model::{Applies, BackupKind, Deletes, Filter, Window};
+use strongroom_core::model::{Applies, BackupKind, Deletes, Filter, Status, Window};
 use strongroom_core::repository::{
-    BackupDraft, Begun, Commit, InitOptions, Lease, LeaseTerms, PlainList, Purpose, Repository,
+    BackupDraft, Begun, Commit, InitOptions, Lease, LeaseTerms, PlainList, Purpose, Repository, SharedContent,
 };
 use strongroom_core::{Key, Result, Storage, StorageExt as _, Timestamp};
 use tokio::time::Instant;
@@ -20,12 +20,20 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct TestClock {
     start: Instant,
+    moved: AtomicI64,
+}
+
+impl TestClock {
+    /// Moves the wall clock, and only that.
+    pub(crate) fn jump(&self, by: i64) {
+        self.moved.fetch_add(by, Ordering::Relaxed);
+    }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         let passed = i64::try_from(self.monotonic_micros()).unwrap();
-        Timestamp::from_secs(1_700_000_000).plus_micros(passed)
+        Timestamp::from_secs(1_700_000_000).plus_micros(passed + self.moved.load(Ordering::Relaxed))
     }
     fn monotonic_micros(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_micros()).unwrap()
@@ -49,7 +57,7 @@ impl Entropy for Seeded {
 }
 
 pub(crate) fn clock() -> Arc<TestClock> {
-    Arc::new(TestClock { start: Instant::now() })
+    Arc::new(TestClock { start: Instant::now(), moved: AtomicI64::new(0) })
 }
 
 pub(crate) fn environment(clock: &Arc<TestClock>, seed: u64) -> Environment {
@@ -159,22 +167,81 @@ pub(crate) async fn commit(
     repository.commit(begun, lease, &manifest, &list).await
 }
 
-/// A whole small backup with two objects.
-pub(crate) async fn back_up(repository: &Repository, name: &str, draft: &BackupDraft) -> Result<BackupId> {
+/// A whole small backup: one piece of its own, and one of shared content for each text in `shared`. Tries again with
+/// fresh uploads when a prune condemned what it used.
+pub(crate) async fn back_up_sharing(
+    repository: &Repository,
+    name: &str,
+    draft: &BackupDraft,
+    shared: &[&str],
+) -> Result<BackupId> {
     let lease = backup_lease(repository, name).await?;
-    let begun = repository.begin(&lease, draft).await?;
-    let folder = begun.folder()?;
-    let mut pieces = Vec::new();
-    for number in 0..2 {
-        let part = store(repository, folder.data(&format!("p{number}"), 0)?, name.as_bytes()).await?;
-        pieces.push(piece(&format!("p{number}"), vec![part]));
-    }
-    match commit(repository, &lease, &begun, draft, &pieces).await? {
-        Commit::Done { .. } => {}
-        Commit::Condemned(names) => panic!("condemned: {names:?}"),
-    }
+    let backup = lease.during(back_up_under(repository, &lease, name, draft, shared)).await?;
     lease.release().await?;
-    Ok(begun.backup)
+    Ok(backup)
+}
+
+pub(crate) async fn back_up_under(
+    repository: &Repository,
+    lease: &Lease,
+    name: &str,
+    draft: &BackupDraft,
+    shared: &[&str],
+) -> Result<BackupId> {
+    let begun = repository.begin(lease, draft).await?;
+    let mut before = Vec::new();
+    for entry in repository.load().await?.entries {
+        before.extend(repository.manifest(&entry.manifest).await);
+    }
+    let content = repository.shared_content(&before).await?;
+    let own = store(repository, begun.folder()?.data("own", 0)?, name.as_bytes()).await?;
+    for _ in 0..5 {
+        let mut pieces = vec![piece("own", vec![own.clone()])];
+        for text in shared {
+            pieces.push(piece(text, vec![share(repository, &content, text).await?]));
+        }
+        match commit(repository, lease, &begun, draft, &pieces).await? {
+            Commit::Done { .. } => return Ok(begun.backup),
+            Commit::Condemned(names) => content.avoid(names).await,
+        }
+    }
+    panic!("condemned again and again")
+}
+
+/// Uses shared content, or stores it.
+pub(crate) async fn share(repository: &Repository, content: &SharedContent, text: &str) -> Result<StoredPart> {
+    let hash = Blake3::of(text.as_bytes());
+    if let Some(part) = content.find(&hash).await? {
+        return Ok(part);
+    }
+    let part = store(repository, repository.content_key(&hash)?, text.as_bytes()).await?;
+    content.insert(hash, part.clone()).await;
+    Ok(part)
+}
+
+/// A whole small backup without shared content.
+pub(crate) async fn back_up(repository: &Repository, name: &str, draft: &BackupDraft) -> Result<BackupId> {
+    back_up_sharing(repository, name, draft, &[]).await
+}
+
+/// Reads back everything that a load gives: each committed backup has its manifest and all its bytes.
+pub(crate) async fn check_whole(repository: &Repository) -> Vec<BackupId> {
+    let loaded = repository.load().await.unwrap();
+    assert!(loaded.is_complete(), "{:?}", loaded.report);
+    let mut ids = Vec::new();
+    for entry in loaded.entries.iter().filter(|entry| entry.status != Status::Deleted) {
+        let manifest = repository.manifest(&entry.manifest).await.unwrap();
+        for piece in repository.pieces(&manifest, &PlainList).await.unwrap() {
+            for part in piece.parts {
+                let object = part.object;
+                let body = repository.storage().get(&object.key, object.size).await;
+                let body = body.unwrap_or_else(|error| panic!("{}: {error:?}", entry.id));
+                assert_eq!(Blake3::of(&body), object.blake3, "{}", object.key);
+            }
+        }
+        ids.push(entry.id);
+    }
+    sorted(ids)
 }
 
 /// The ids that a load gives, sorted.

@@ -7,7 +7,9 @@ use strongroom_core::repository::{InitOptions, PlainList, RegistrationOutcome, R
 use strongroom_core::{ErrorKind, Key};
 use strongroom_testkit::MemoryStorage;
 
-use crate::support::{back_up, clock, draft, environment, identity, ids, new_repository, reopen, sorted};
+use crate::support::{
+    back_up, back_up_sharing, clock, draft, environment, identity, ids, new_repository, reopen, sorted,
+};
 
 #[tokio::test(start_paused = true)]
 async fn what_was_made_opens_with_its_settings() {
@@ -64,7 +66,7 @@ async fn committed_backups_are_loaded_and_read_back() {
     let storage = MemoryStorage::new();
     let repository = new_repository(storage.clone()).await;
     let a = back_up(&repository, "a", &draft(None, 10)).await.unwrap();
-    let b = back_up(&repository, "b", &draft(Some(10), 20)).await.unwrap();
+    let b = back_up_sharing(&repository, "b", &draft(Some(10), 20), &["x"]).await.unwrap();
     let other = reopen(&repository, storage, 9).await;
     assert_eq!(ids(&other).await, sorted(vec![a, b]));
     let loaded = other.load().await.unwrap();

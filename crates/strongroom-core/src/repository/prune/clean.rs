@@ -1,0 +1,66 @@
+//! Tidying what prunes and leases leave behind.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::super::document::Kind;
+use super::super::lease::Lease;
+use super::super::objects::{found, list_all};
+use super::super::{Repository, layout};
+use crate::{ErrorKind, Key, Result};
+
+impl Repository {
+    /// Deletes superseded epochs of leases, worked-off condemned lists, and what catalogue snapshots made superfluous.
+    /// Of each series the newest object stays, so that no number is ever used twice.
+    ///
+    /// # Errors
+    /// As the storage; `Cancelled` when the lease is lost.
+    pub async fn tidy(&self, lease: &Lease, grace: Duration) -> Result<()> {
+        lease
+            .during(async {
+                self.tidy_leases(lease).await?;
+                self.tidy_lists(lease).await?;
+                self.trim_catalogue(lease, grace).await.map(drop)
+            })
+            .await
+    }
+
+    async fn tidy_leases(&self, lease: &Lease) -> Result<()> {
+        let mut epochs: BTreeMap<String, Vec<(u64, Key)>> = BTreeMap::new();
+        for meta in list_all(&*self.storage, layout::LEASES).await? {
+            if let Some((number, "")) = layout::number_of(&meta.key) {
+                epochs.entry(meta.key.folder().to_owned()).or_default().push((number, meta.key));
+            }
+        }
+        lease.check().await?;
+        for mut series in epochs.into_values() {
+            series.sort_unstable();
+            // The one before the newest too: a reader may be between its listing and its read.
+            for (_, key) in series.iter().rev().skip(2) {
+                self.storage.delete(key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tidy_lists(&self, lease: &Lease) -> Result<()> {
+        let condemned = self.condemned().await?;
+        lease.check().await?;
+        for list in condemned.lists.iter().filter(|list| list.done && list.number < condemned.newest) {
+            self.storage.delete(&layout::numbered(layout::CONDEMNED, list.number)?).await?;
+            self.storage.delete(&layout::condemned_done(list.number)?).await?;
+        }
+        // A list that can't be read condemns nothing, and would keep every writer from sharing content.
+        for (number, key, _) in &condemned.damaged {
+            let done = layout::condemned_done(*number)?;
+            if found(self.put_document(&done, Kind::Done, number).await.map(Some).or_else(exists))?.is_some() {
+                self.storage.delete(key).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn exists(error: crate::Error) -> Result<Option<()>> {
+    if error.kind() == ErrorKind::AlreadyExists { Ok(Some(())) } else { Err(error) }
+}

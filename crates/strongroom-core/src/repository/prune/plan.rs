@@ -1,0 +1,187 @@
+//! Phase 1: what goes is written down, and nothing is deleted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::condemned::{Condemned, Doom};
+use super::super::document::Kind;
+use super::super::layout::BackupFolder;
+use super::super::lease::{Lease, micros};
+use super::super::objects::put;
+use super::super::{Repository, layout};
+use super::evidence::{Evidence, Folder};
+use super::report::{Doomed, PrunePlan, Spared, Why};
+use super::{Guard, PruneRequest};
+use crate::id::BackupId;
+use crate::{ErrorKind, Key, Result, Timestamp};
+
+/// Names in one list, so that a list is never large.
+const LINES: usize = 50_000;
+
+impl Repository {
+    /// What [`Repository::condemn`] would condemn: a dry run that needs no lease and writes nothing.
+    ///
+    /// # Errors
+    /// `Corrupt` when the catalogue is damaged; the guard's; as the storage otherwise, above all when a listing is not
+    /// complete.
+    pub async fn plan_prune(&self, request: &PruneRequest, guard: &Guard<'_>) -> Result<PrunePlan> {
+        let condemned = self.condemned().await?;
+        let evidence = self.evidence(None, request.patience).await?;
+        self.judge(&evidence, &condemned, request, guard).await
+    }
+
+    /// Phase 1: condemns the backups that `request` names, backups that will never be committed, and shared content that
+    /// nothing uses. Readers and writers keep off them from now on; [`Repository::sweep`] deletes them after the grace
+    /// time.
+    ///
+    /// # Errors
+    /// As [`Repository::plan_prune`]; `Cancelled` when the lease is lost.
+    pub async fn condemn(&self, lease: &Lease, request: &PruneRequest, guard: &Guard<'_>) -> Result<PrunePlan> {
+        lease.during(self.condemn_under(lease, request, guard)).await
+    }
+
+    async fn condemn_under(&self, lease: &Lease, request: &PruneRequest, guard: &Guard<'_>) -> Result<PrunePlan> {
+        lease.check().await?;
+        let condemned = self.condemned().await?;
+        let evidence = self.evidence(Some(lease.name()), request.patience).await?;
+        let plan = self.judge(&evidence, &condemned, request, guard).await?;
+        let lines: Vec<Doom> = lines_of(&plan);
+        let mut number = condemned.newest;
+        for chunk in lines.chunks(LINES) {
+            number = self.put_list(lease, number, chunk, request).await?;
+        }
+        Ok(plan)
+    }
+
+    async fn put_list(&self, lease: &Lease, newest: u64, chunk: &[Doom], request: &PruneRequest) -> Result<u64> {
+        lease.check().await?;
+        let head = Doom::List { at: self.environment.now(), grace_micros: micros(request.grace) };
+        let body = self.seal(Kind::Condemned, std::iter::once(&head).chain(chunk))?;
+        let mut number = newest + 1;
+        loop {
+            match put(&*self.storage, &layout::numbered(layout::CONDEMNED, number)?, body.clone()).await {
+                Ok(()) => return Ok(number),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error.within("the condemned list could not be written")),
+            }
+        }
+    }
+
+    async fn judge(
+        &self,
+        evidence: &Evidence,
+        condemned: &Condemned,
+        request: &PruneRequest,
+        guard: &Guard<'_>,
+    ) -> Result<PrunePlan> {
+        let mut plan = PrunePlan::default();
+        let now = self.environment.now();
+        let gone = doomed_backups(evidence, request, now, &mut plan.spared);
+        guard(&evidence.kept(&gone))?;
+        for (folder, content) in &evidence.folders {
+            let named = folder.name().map(|name| name.backup).filter(|backup| gone.contains(backup));
+            if let Some(backup) = named.filter(|backup| !condemned.has_backup(*backup)) {
+                plan.backups.push(doomed(backup, folder, Some(content)));
+            }
+        }
+        let before = now.plus_micros(-i64::try_from(micros(request.unfinished_after)).unwrap_or(i64::MAX));
+        for (folder, begun) in evidence.unfinished() {
+            let Some(name) = folder.name() else { continue };
+            if evidence.is_abandoned(&folder, begun, before) && !condemned.has_backup(name.backup) {
+                plan.unfinished.push(doomed(name.backup, &folder, evidence.folders.get(&folder)));
+            }
+        }
+        plan.content = self.unused_content(evidence, condemned, &gone, &mut plan.spared).await?;
+        let folders = plan.backups.iter().chain(&plan.unfinished).map(|doomed| doomed.bytes);
+        plan.bytes = folders.chain(plan.content.values().copied()).sum();
+        if !plan.is_empty() {
+            plan.due = Some(now.plus_micros(i64::try_from(micros(request.grace)).unwrap_or(i64::MAX)));
+        }
+        Ok(plan)
+    }
+
+    /// Shared content that no kept backup uses, and that no running one may just have stored.
+    async fn unused_content(
+        &self,
+        evidence: &Evidence,
+        condemned: &Condemned,
+        gone: &BTreeSet<BackupId>,
+        spared: &mut Vec<Spared>,
+    ) -> Result<BTreeMap<Key, u64>> {
+        let mut unused: BTreeMap<Key, u64> = BTreeMap::new();
+        for (key, meta) in &evidence.content {
+            if layout::content_hash(key).is_some()
+                && !condemned.lists.iter().any(|list| !list.done && list.content.contains(key))
+            {
+                unused.insert(key.clone(), meta.size);
+            }
+        }
+        if unused.is_empty() {
+            return Ok(unused);
+        }
+        // Of content that a running backup stored, no manifest knows yet. What a backup that goes has used is older.
+        let oldest = evidence.loaded.in_progress.iter().map(|begun| begun.at).min();
+        if let Some(oldest) = oldest {
+            let mut used_before = BTreeSet::new();
+            for entry in evidence.loaded.entries.iter().filter(|entry| gone.contains(&entry.id)) {
+                match self.content_of(&entry.manifest).await {
+                    Ok(names) => used_before.extend(names),
+                    Err(error) if super::evidence::is_unreadable(&error) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            let settled = |key: &Key| {
+                let modified = evidence.content.get(key).and_then(|meta| meta.modified);
+                used_before.contains(key) || modified.is_some_and(|at| at < oldest.plus_micros(-CLOCKS_DIFFER))
+            };
+            unused.retain(|key, _| settled(key));
+        }
+        let asked: BTreeSet<Key> = unused.keys().cloned().collect();
+        match self.used_content(evidence, gone, &asked).await? {
+            Ok(used) => unused.retain(|key, _| !used.contains(key)),
+            Err(by) => {
+                spared.push(Spared {
+                    what: format!("{} names of shared content", unused.len()),
+                    why: Why::Unclear,
+                    by,
+                });
+                unused.clear();
+            }
+        }
+        Ok(unused)
+    }
+}
+
+/// How far the storage's clock may be from the writers' clocks, in microseconds.
+const CLOCKS_DIFFER: i64 = 3_600_000_000;
+
+/// Of the asked backups, those that may go.
+fn doomed_backups(
+    evidence: &Evidence,
+    request: &PruneRequest,
+    now: Timestamp,
+    spared: &mut Vec<Spared>,
+) -> BTreeSet<BackupId> {
+    let mut gone = BTreeSet::new();
+    for backup in &request.delete {
+        match evidence.reason_to_stay(*backup, now) {
+            None => drop(gone.insert(*backup)),
+            Some((why, by)) => spared.push(Spared { what: backup.to_string(), why, by }),
+        }
+    }
+    for (backup, by) in evidence.spare_needed(&mut gone) {
+        spared.push(Spared { what: backup.to_string(), why: Why::Needed, by: by.to_string() });
+    }
+    gone
+}
+
+fn doomed(backup: BackupId, folder: &BackupFolder, content: Option<&Folder>) -> Doomed {
+    let (objects, bytes) = content.map_or((0, 0), |content| (content.objects.len() as u64, content.bytes()));
+    Doomed { backup, folder: folder.prefix().to_owned(), objects, bytes }
+}
+
+fn lines_of(plan: &PrunePlan) -> Vec<Doom> {
+    let backups = plan.backups.iter().map(|one| Doom::Backup { backup: one.backup, folder: one.folder.clone() });
+    let unfinished =
+        plan.unfinished.iter().map(|one| Doom::Unfinished { backup: one.backup, folder: one.folder.clone() });
+    backups.chain(unfinished).chain(plan.content.keys().cloned().map(Doom::Content)).collect()
+}

@@ -1,0 +1,110 @@
+//! What a prune did or would do, as data.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::BackupId;
+use crate::{Key, Timestamp};
+
+/// A backup that goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doomed {
+    /// The backup.
+    pub backup: BackupId,
+    /// Its folder.
+    pub folder: String,
+    /// Its objects.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// What stays, though it was to go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spared {
+    /// A backup's id or an object's name.
+    pub what: String,
+    /// Why.
+    pub why: Why,
+    /// The lease, backup or object that is the reason.
+    pub by: String,
+}
+
+/// Why something stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// There is no such backup.
+    Unknown,
+    /// It is pinned or held.
+    Pinned,
+    /// Somebody reads it: it goes later.
+    Leased,
+    /// A backup that is kept can't be restored without it.
+    Needed,
+    /// It was committed after all.
+    Committed,
+    /// Somebody writes it: it goes later.
+    Written,
+    /// A backup that is being written may use it: it goes later.
+    MayBeUsed,
+    /// A manifest or list that can't be read may name it: it goes later.
+    Unclear,
+}
+
+impl Why {
+    /// Whether the next round tries again.
+    #[must_use]
+    pub const fn is_for_now(self) -> bool {
+        matches!(self, Self::Leased | Self::Written | Self::MayBeUsed | Self::Unclear)
+    }
+}
+
+/// What a prune condemns.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PrunePlan {
+    /// Committed backups.
+    pub backups: Vec<Doomed>,
+    /// Backups that were begun and never committed.
+    pub unfinished: Vec<Doomed>,
+    /// Shared content that nothing will use, with sizes.
+    pub content: BTreeMap<Key, u64>,
+    /// What was asked for and stays.
+    pub spared: Vec<Spared>,
+    /// Bytes that will be free.
+    pub bytes: u64,
+    /// When it may be deleted; `None`: nothing is condemned.
+    pub due: Option<Timestamp>,
+}
+
+impl PrunePlan {
+    /// Whether nothing goes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.backups.is_empty() && self.unfinished.is_empty() && self.content.is_empty()
+    }
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SweepReport {
+    /// Committed backups.
+    pub backups: Vec<BackupId>,
+    /// Backups that were given up.
+    pub unfinished: Vec<BackupId>,
+    /// How many names of shared content.
+    pub content: u64,
+    /// How many objects in all.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What stays, for now or for good.
+    pub spared: Vec<Spared>,
+    /// Condemned lists that are worked off.
+    pub lists: Vec<u64>,
+    /// When the next list is due.
+    pub next_due: Option<Timestamp>,
+    /// What people should know.
+    pub notes: Vec<String>,
+}
