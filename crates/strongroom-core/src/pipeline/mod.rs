@@ -19,7 +19,9 @@ pub mod progress;
 pub mod reader;
 pub mod room;
 mod run;
+pub mod task;
 pub mod throttle;
+pub mod worker;
 pub mod writer;
 
 pub use coder::Stack;
@@ -27,5 +29,7 @@ pub use part::Origin;
 pub use progress::{Phase, Progress, ProgressSnapshot, Share};
 pub use reader::PartReader;
 pub use room::{Settings, Workroom};
+pub use task::{ApplyReceipt, ApplyTask, AtHand, Resolver, StoreReceipt, StoreTask};
 pub use throttle::Limits;
+pub use worker::{PieceWorker, Worker};
 pub use writer::{NumberedPiece, PieceWriter, Written};

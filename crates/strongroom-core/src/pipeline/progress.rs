@@ -214,7 +214,7 @@ impl Share {
     }
 
     /// The attempt went well: everything stays counted.
-    pub fn keep(mut self) {
+    pub fn keep(&mut self) {
         let moved = std::mem::take(&mut self.moved);
         self.of.correct(moved.expected, moved.found);
         self.of.records.fetch_add(moved.records, Relaxed);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::try_join;
+use futures::future::{BoxFuture, try_join};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
@@ -73,10 +73,9 @@ impl PieceWriter {
     ///
     /// # Errors
     /// Those of `open`, of the streams, the codecs and the storage, with the piece's name in front.
-    pub async fn write<F, O>(&self, pieces: &[NumberedPiece], open: F, share: &mut Share) -> Result<Written>
+    pub async fn write<F>(&self, pieces: &[NumberedPiece], open: F, share: &mut Share) -> Result<Written>
     where
-        F: Fn(&PieceSpec) -> O + Send + Sync,
-        O: Future<Output = Result<PieceReader>> + Send,
+        F: Fn(PieceSpec) -> BoxFuture<'static, Result<PieceReader>> + Send + Sync,
     {
         if matches!(self.origin, Origin::Content(_)) && pieces.len() != 1 {
             return Err(Error::invalid(format!("{} pieces as one shared content", pieces.len())));
@@ -98,12 +97,11 @@ impl PieceWriter {
         Ok(written)
     }
 
-    async fn produce<F, O>(&self, piece: &NumberedPiece, open: &F, nonce: &str, to: &mpsc::Sender<Item>) -> Result<()>
+    async fn produce<F>(&self, piece: &NumberedPiece, open: &F, nonce: &str, to: &mpsc::Sender<Item>) -> Result<()>
     where
-        F: Fn(&PieceSpec) -> O + Send + Sync,
-        O: Future<Output = Result<PieceReader>> + Send,
+        F: Fn(PieceSpec) -> BoxFuture<'static, Result<PieceReader>> + Send + Sync,
     {
-        let PieceReader { body, summary } = open(&piece.spec).await?;
+        let PieceReader { body, summary } = open(piece.spec.clone()).await?;
         let mut cut = Cut::new(body, 0);
         let slots = self.room.slots();
         let part_bytes = match self.origin {
@@ -297,13 +295,15 @@ impl<'a> Consumer<'a> {
     fn written(mut self) -> Result<Written> {
         self.finished.sort_unstable_by_key(|(number, _)| *number);
         let objects: Vec<ObjectRef> = self.finished.into_iter().map(|(_, object)| object).collect();
+        let shared = matches!(self.writer.origin, Origin::Content(_));
         let stored = |part: Placed| {
             let object = objects.get(part.object).cloned();
             let object = object.ok_or_else(|| Error::internal("a part without its object"))?;
             let alone = self.parts.get(part.object) == Some(&1);
             let slice = part.hash.filter(|_| !alone);
             let slice = slice.map(|blake3| Slice { offset: part.offset, length: part.length, blake3 });
-            Ok(StoredPart { object, part: part.identity, plain_bytes: part.plain, slice, codecs: None })
+            let codecs = shared.then(|| self.writer.stack.ids());
+            Ok(StoredPart { object, part: part.identity, plain_bytes: part.plain, slice, codecs })
         };
         let pieces = self.pieces.iter().zip(self.placed).map(|(piece, (parts, summary))| {
             let plain_bytes = parts.iter().map(|part| part.plain).sum();

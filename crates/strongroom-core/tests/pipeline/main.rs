@@ -6,3 +6,4 @@ mod round_trip;
 mod support;
 mod toy;
 mod trouble;
+mod worker;

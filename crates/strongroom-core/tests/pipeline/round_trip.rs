@@ -1,7 +1,7 @@
 //! What is written is read back, however it is cut, packed and coded.
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use proptest::prelude::*;
 use strongroom_core::codec::{FrameId, PartHeader};
 use strongroom_core::pipeline::coder::Scratch;
@@ -134,7 +134,7 @@ async fn progress_counts_what_moved() {
     let storage = MemoryStorage::new();
     let mut share = progress.begin();
     let pieces = [crate::support::piece(0, "p0")];
-    let open = |_: &_| std::future::ready(Ok(crate::support::open(bytes(1, 5000))));
+    let open = |_| std::future::ready(Ok(crate::support::open(bytes(1, 5000)))).boxed();
     writer(storage.clone(), small(), &[]).write(&pieces, open, &mut share).await.unwrap();
     share.keep();
     let now = progress.snapshot();

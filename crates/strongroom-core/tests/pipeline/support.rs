@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, stream};
+use std::future::ready;
 use strongroom_core::cluster::{PieceKind, PieceReader, PieceSpec, PieceSummary};
 use strongroom_core::codec::CodecId;
 use strongroom_core::environment::{Clock, Entropy, Environment};
@@ -127,7 +128,7 @@ pub(crate) async fn write(writer: &PieceWriter, bodies: &[Bytes]) -> Result<Writ
     let pieces: Vec<_> = (0..).zip(bodies).map(|(number, _)| piece(number, &format!("p{number}"))).collect();
     let body_of = |name: &str| bodies[name[1..].parse::<usize>().unwrap()].clone();
     let mut share = progress().begin();
-    writer.write(&pieces, |spec| std::future::ready(Ok(open(body_of(&spec.name)))), &mut share).await
+    writer.write(&pieces, |spec| ready(Ok(open(body_of(&spec.name)))).boxed(), &mut share).await
 }
 
 pub(crate) async fn collect(mut stream: ByteStream) -> Result<Vec<u8>> {

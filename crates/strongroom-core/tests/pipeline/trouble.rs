@@ -16,10 +16,10 @@ async fn an_error_of_the_cluster_in_mid_piece_leaves_nothing_of_that_object() {
     let storage = MemoryStorage::new();
     let progress = progress();
     let mut share = progress.begin();
-    let open = |_: &_| {
+    let open = |_| {
         let chunks = vec![Ok(bytes(1, 3000)), Err(Error::unavailable("the node went away"))];
         let summary = async { Ok(PieceSummary::default()) }.boxed();
-        std::future::ready(Ok(PieceReader { body: stream::iter(chunks).boxed(), summary }))
+        std::future::ready(Ok(PieceReader { body: stream::iter(chunks).boxed(), summary })).boxed()
     };
     let error = writer(storage.clone(), small(), &[]).write(&[piece(0, "p0")], open, &mut share).await.unwrap_err();
     assert_eq!(error.message(), "piece 'p0': the node went away");
@@ -32,9 +32,9 @@ async fn an_error_of_the_cluster_in_mid_piece_leaves_nothing_of_that_object() {
 #[tokio::test]
 async fn an_error_of_the_summary_fails_the_piece() {
     let storage = MemoryStorage::new();
-    let open = |_: &_| {
+    let open = |_| {
         let summary = async { Err(Error::unavailable("no count")) }.boxed();
-        std::future::ready(Ok(PieceReader { body: stream::empty().boxed(), summary }))
+        std::future::ready(Ok(PieceReader { body: stream::empty().boxed(), summary })).boxed()
     };
     let mut share = progress().begin();
     let error = writer(storage.clone(), small(), &[]).write(&[piece(0, "p0")], open, &mut share).await.unwrap_err();
