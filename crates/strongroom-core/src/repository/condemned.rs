@@ -67,6 +67,11 @@ impl Condemned {
         names.into_iter().filter(|name| condemned(name)).cloned().collect()
     }
 
+    /// Of `names`, one that is still to be deleted.
+    pub(super) fn pending<'a>(&self, mut names: impl Iterator<Item = &'a Key>) -> Option<&'a Key> {
+        names.find(|name| self.lists.iter().any(|list| !list.done && list.content.contains(*name)))
+    }
+
     /// Whether a backup is to be deleted, or is deleted.
     pub(super) fn has_backup(&self, backup: BackupId) -> bool {
         let pending = self.lists.iter().filter(|list| !list.done);

@@ -11,7 +11,7 @@ use crate::manifest::{Blake3, FORMAT, Manifest};
 use crate::{Error, Key, Result, StorageExt as _};
 
 /// The most bytes of a manifest. A thousand nodes with 256 tokens each need about 6 MiB.
-const LARGEST: u64 = 64 << 20;
+pub(super) const LARGEST: u64 = 64 << 20;
 
 /// What lies at the name of a manifest.
 #[derive(Debug)]

@@ -10,6 +10,7 @@
 //! once, with `CreateNew`. Of a backup and a prune that disagree about an unfinished backup, the one that creates the
 //! manifest's name first is right. Loading writes nothing.
 
+mod adoption;
 mod catalogue;
 mod condemned;
 mod content;

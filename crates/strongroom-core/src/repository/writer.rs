@@ -87,6 +87,11 @@ impl Repository {
         if self.condemned().await?.has_backup(begun.backup) {
             return Err(given_up(begun));
         }
+        // By now the catalogue may have forgotten it: committed, pruned, and its manifest gone again.
+        let open = self.load().await?.in_progress;
+        let Some(begun) = open.iter().find(|open| open.backup == begun.backup) else {
+            return Err(given_up(begun));
+        };
         // What it knew of condemned lists stays: it may use names that it chose then.
         let begun = Begun { lease: lease.name().to_owned(), at: self.environment.now(), ..begun.clone() };
         self.record(&[Record::Begin(begun.clone())]).await?;

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use strongroom_core::manifest::Blake3;
 use strongroom_core::model::{Depth, Status};
 use strongroom_core::planner::{Pin, PinKind, Timeline, Verified};
-use strongroom_core::repository::{LeaseTerms, Purpose, Repository};
+use strongroom_core::repository::{LeaseTerms, Proof, Purpose, Record, Repository};
 use strongroom_core::{ErrorKind, Key, Timestamp};
 use strongroom_testkit::MemoryStorage;
 
-use crate::support::{CLUSTER, TIMELINE, back_up, draft, ids, new_repository, reopen, sorted};
+use crate::shaken::Shaken;
+use crate::support::{CLUSTER, TIMELINE, back_up, check_whole, draft, ids, new_repository, reopen, sorted};
 
 fn key(name: &str) -> Key {
     Key::new(name).unwrap()
@@ -91,6 +93,13 @@ async fn a_writer_that_slept_through_a_clean_up_is_not_lost() {
     assert!(!late.contains_key(&key("catalogue/000000000001")));
     repository.pin(a, Pin { kind: PinKind::Pin, reason: String::new(), until: None }).await.unwrap();
     assert!(storage.contents().contains_key(&key("catalogue/000000000003")));
+    // And as it really goes: its listing lags behind, and the number it takes was used and cleaned away.
+    let shaken = Shaken::new(&storage, 1, 0, 0);
+    let slow = reopen(&repository, shaken.clone(), 5).await;
+    shaken.lag_once("catalogue/");
+    slow.record_status(a, Status::Corrupt).await.unwrap();
+    assert!(storage.contents().contains_key(&key("catalogue/000000000001")));
+    assert_eq!(repository.load().await.unwrap().entry(a).unwrap().status, Status::Corrupt);
     // A segment below the snapshot is superfluous, never a loss.
     storage.put(key("catalogue/000000000001"), "left over");
     assert!(repository.load().await.unwrap().is_complete());
@@ -220,4 +229,35 @@ async fn records_of_later_versions_are_kept() {
     let loaded = repository.load().await.unwrap();
     assert!(loaded.is_complete());
     assert_eq!(loaded.report.unknown_records, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_end_does_not_bring_a_deleted_backup_back() {
+    let storage = MemoryStorage::new();
+    let repository = new_repository(storage.clone()).await;
+    let a = back_up(&repository, "a", &draft(None, 10)).await.unwrap();
+    let entry = repository.load().await.unwrap().entry(a).unwrap().clone();
+    let at = repository.environment().now();
+    repository.record(&[Record::Deleted { backups: vec![a], at }]).await.unwrap();
+    let late = || {
+        let manifest = Proof { size: 1, blake3: Blake3::of(b"") };
+        [Record::End { entry: Box::new(entry.clone()), manifest }]
+    };
+    repository.record(&late()).await.unwrap();
+    assert!(ids(&repository).await.is_empty());
+    repository.compact(true).await.unwrap();
+    repository.record(&late()).await.unwrap();
+    assert!(ids(&repository).await.is_empty(), "a snapshot remembers it too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_is_no_lost_race() {
+    let storage = MemoryStorage::new();
+    let repository = new_repository(storage.clone()).await;
+    // Every reply is lost, and what was written is there.
+    let lossy = reopen(&repository, Shaken::new(&storage, 1, 0, 100), 5).await;
+    let a = back_up(&lossy, "a", &draft(None, 10)).await.unwrap();
+    assert_eq!(check_whole(&repository).await, [a]);
+    let segments = storage.keys().into_iter().filter(|key| key.as_str().starts_with("catalogue/")).count();
+    assert_eq!(segments, 2, "begin and end, each once");
 }

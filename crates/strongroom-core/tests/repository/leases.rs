@@ -119,3 +119,33 @@ async fn a_reader_holds_what_it_reads_and_never_starts_on_what_is_condemned() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(repository.leases().await.unwrap().len(), 1, "the lease was given back");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_number_that_is_free_again_makes_nobody_a_holder() {
+    let storage = MemoryStorage::new();
+    let one = new_repository(storage.clone()).await;
+    let two = reopen(&one, storage.clone(), 2).await;
+    let dead = one.lease("prune", terms(), Duration::ZERO).await.unwrap();
+    let alive = two.lease("prune", terms(), Duration::from_mins(2)).await.unwrap();
+    for _ in 0..5 {
+        alive.renew().await.unwrap();
+    }
+    assert!(!storage.keys().iter().any(|key| key.as_str() == "leases/prune/000000000002"));
+    assert_eq!(dead.renew().await.unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(dead.check().await.unwrap_err().kind(), ErrorKind::Cancelled);
+    alive.check().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_whose_reply_was_lost_is_ones_own() {
+    let storage = MemoryStorage::new();
+    let shaken = Shaken::new(&storage, 1, 0, 0);
+    let repository = new_repository(storage.clone()).await;
+    let repository = reopen(&repository, shaken.clone(), 3).await;
+    let lease = repository.lease("prune", terms(), Duration::ZERO).await.unwrap();
+    shaken.fail_in(0);
+    assert_eq!(lease.renew().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    shaken.heal();
+    lease.renew().await.unwrap();
+    assert_eq!(lease.epoch(), 3, "the second was written, and nobody else holds it");
+}

@@ -6,14 +6,16 @@ use std::time::Duration;
 use strongroom_core::id::BackupId;
 use strongroom_core::model::Status;
 use strongroom_core::planner::{Pin, PinKind};
-use strongroom_core::repository::{Guard, InitOptions, Lease, LeaseTerms, PruneRequest, Purpose, Repository, Why};
+use strongroom_core::repository::{
+    Commit, Guard, InitOptions, Lease, LeaseTerms, PruneRequest, Purpose, Repository, Why,
+};
 use strongroom_core::{Error, ErrorKind, Key};
 use strongroom_testkit::MemoryStorage;
 
 use crate::shaken::Shaken;
 use crate::support::{
-    back_up, back_up_sharing, backup_lease, check_whole, clock, draft, environment, new_repository, reopen, sorted,
-    store,
+    back_up, back_up_sharing, backup_lease, check_whole, clock, commit, draft, environment, new_repository, piece,
+    reopen, share, sorted, store,
 };
 
 const GRACE: Duration = Duration::from_hours(24);
@@ -210,12 +212,12 @@ async fn an_unfinished_backup_is_collected_and_can_never_be_committed_again() {
     let swept = prune(&repository, &PruneRequest::default()).await;
     assert_eq!(swept.unfinished, [begun.backup]);
     assert!(!contents(&storage, begun.folder().unwrap().prefix()).contains(&part.object.key));
-    let pieces = [crate::support::piece("p", vec![part])];
-    let late = crate::support::commit(&repository, &zombie, &begun, &draft(None, 10), &pieces).await;
+    let pieces = [piece("p", vec![part])];
+    let late = commit(&repository, &zombie, &begun, &draft(None, 10), &pieces).await;
     assert_eq!(late.unwrap_err().kind(), ErrorKind::Cancelled);
     // Even with a lease of its own it finds the mark at its manifest's name.
     let fresh = backup_lease(&repository, "other").await.unwrap();
-    let late = crate::support::commit(&repository, &fresh, &begun, &draft(None, 10), &pieces).await;
+    let late = commit(&repository, &fresh, &begun, &draft(None, 10), &pieces).await;
     let error = late.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert!(error.message().contains("given up"), "{error}");
@@ -240,8 +242,8 @@ async fn an_unfinished_backup_that_is_resumed_keeps_what_it_stored() {
     assert_eq!(other.load().await.unwrap().in_progress, std::slice::from_ref(&begun));
     let lease = backup_lease(&other, "x").await.unwrap();
     let begun = other.resume(&lease, &begun).await.unwrap();
-    let pieces = [crate::support::piece("p", vec![part])];
-    let _ = crate::support::commit(&other, &lease, &begun, &draft(None, 10), &pieces).await.unwrap();
+    let pieces = [piece("p", vec![part])];
+    let _ = commit(&other, &lease, &begun, &draft(None, 10), &pieces).await.unwrap();
     assert_eq!(check_whole(&repository).await, [begun.backup]);
     assert_eq!(other.resume(&lease, &begun).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
 }
@@ -263,7 +265,7 @@ async fn content_that_a_running_backup_may_use_waits_for_it() {
     assert_eq!(swept.spared[0].why, Why::MayBeUsed);
     // It never used it: once it is committed the content goes.
     let none: &[strongroom_core::manifest::StoredPiece] = &[];
-    let _ = crate::support::commit(&repository, &running, &begun, &draft(None, 20), none).await.unwrap();
+    let _ = commit(&repository, &running, &begun, &draft(None, 20), none).await.unwrap();
     let swept = repository.sweep(&prune_lease, Duration::ZERO, FREE).await.unwrap();
     assert_eq!((swept.backups.len(), swept.content), (0, 1));
     assert_eq!(check_whole(&repository).await, [begun.backup]);
@@ -317,4 +319,95 @@ async fn a_damaged_condemned_list_condemns_nothing_and_is_cleared_away() {
     back_up_sharing(&repository, "c", &draft(None, 30), &["x"]).await.unwrap();
     assert_eq!(contents(&storage, "content/").len(), 2);
     assert!(check_whole(&repository).await.contains(&a));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_the_mended_catalogue_forgot_keeps_what_it_may_use() {
+    let storage = MemoryStorage::new();
+    let repository = new_repository(storage.clone()).await;
+    let a = back_up_sharing(&repository, "a", &draft(None, 10), &["x"]).await.unwrap();
+    let running = backup_lease(&repository, "running").await.unwrap();
+    let begun = repository.begin(&running, &draft(None, 20)).await.unwrap();
+    store(&repository, begun.folder().unwrap().data("p", 0).unwrap(), b"bytes").await.unwrap();
+    storage.put(Key::new("catalogue/000000000003").unwrap(), "rubbish");
+    repository.mend().await.unwrap();
+    assert!(repository.load().await.unwrap().in_progress.is_empty());
+    let prune_lease = lease(&repository).await;
+    let request = PruneRequest { patience: Duration::ZERO, ..delete(&[a]) };
+    repository.condemn(&prune_lease, &request, FREE).await.unwrap();
+    tokio::time::advance(GRACE).await;
+    let swept = repository.sweep(&prune_lease, Duration::ZERO, FREE).await.unwrap();
+    assert_eq!((swept.backups.as_slice(), swept.content, swept.unfinished.len()), ([a].as_slice(), 0, 0));
+    assert_eq!(swept.spared[0].why, Why::MayBeUsed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_condemned_while_a_backup_runs_is_stored_anew() {
+    let storage = MemoryStorage::new();
+    let repository = new_repository(storage.clone()).await;
+    let a = back_up_sharing(&repository, "a", &draft(None, 10), &["x"]).await.unwrap();
+    let manifest = repository.load().await.unwrap().entry(a).unwrap().manifest.clone();
+    let manifest = repository.manifest(&manifest).await.unwrap();
+    let running = backup_lease(&repository, "running").await.unwrap();
+    let begun = repository.begin(&running, &draft(None, 20)).await.unwrap();
+    let content = repository.shared_content(&[manifest]).await.unwrap();
+    let old = share(&repository, &content, "x").await.unwrap();
+    let prune_lease = lease(&repository).await;
+    let request = PruneRequest { patience: Duration::ZERO, ..delete(&[a]) };
+    repository.condemn(&prune_lease, &request, FREE).await.unwrap();
+    let refused = commit(&repository, &running, &begun, &draft(None, 20), &[piece("x", vec![old.clone()])]).await;
+    let Commit::Condemned(names) = refused.unwrap() else { panic!("it was committed") };
+    assert_eq!(names, std::slice::from_ref(&old.object.key));
+    content.avoid(names).await;
+    let new = share(&repository, &content, "x").await.unwrap();
+    assert_ne!(new.object.key, old.object.key);
+    let done = commit(&repository, &running, &begun, &draft(None, 20), &[piece("x", vec![new])]).await.unwrap();
+    assert!(matches!(done, Commit::Done { unrecorded: None, .. }));
+    tokio::time::advance(GRACE).await;
+    let swept = repository.sweep(&prune_lease, Duration::ZERO, FREE).await.unwrap();
+    assert_eq!((swept.backups, swept.content), (vec![a], 1));
+    assert_eq!(check_whole(&repository).await, [begun.backup]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_who_lost_his_lease_or_is_condemned_commits_nothing() {
+    let storage = MemoryStorage::new();
+    let repository = new_repository(storage.clone()).await;
+    let other = reopen(&repository, storage.clone(), 6).await;
+    let slow = backup_lease(&repository, "x").await.unwrap();
+    let begun = repository.begin(&slow, &draft(None, 10)).await.unwrap();
+    let taken_over = backup_lease(&other, "x").await.unwrap();
+    let late = commit(&repository, &slow, &begun, &draft(None, 10), &[]).await;
+    let error = late.unwrap_err();
+    assert!(error.message().contains("was taken over"), "{error}");
+    taken_over.release().await.unwrap();
+
+    let prune_lease = lease(&repository).await;
+    let request = PruneRequest { unfinished_after: Duration::ZERO, ..PruneRequest::default() };
+    let plan = repository.condemn(&prune_lease, &request, FREE).await.unwrap();
+    assert_eq!(plan.unfinished.len(), 1);
+    let fresh = backup_lease(&repository, "y").await.unwrap();
+    let late = commit(&repository, &fresh, &begun, &draft(None, 10), &[]).await;
+    assert!(late.unwrap_err().message().contains("given up"));
+    assert!(repository.load().await.unwrap().entries.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_running_backup_has_just_stored_is_not_condemned() {
+    let storage = MemoryStorage::new();
+    let repository = new_repository(storage.clone()).await;
+    let shaken = Shaken::new(&storage, 1, 0, 0);
+    shaken.forget_times();
+    let repository = reopen(&repository, shaken, 6).await;
+    let running = backup_lease(&repository, "x").await.unwrap();
+    repository.begin(&running, &draft(None, 10)).await.unwrap();
+    let content = repository.shared_content(&[]).await.unwrap();
+    share(&repository, &content, "fresh").await.unwrap();
+    let request = PruneRequest { patience: Duration::ZERO, ..PruneRequest::default() };
+    assert!(repository.plan_prune(&request, FREE).await.unwrap().is_empty());
+    // Dead and old: it is collected, and then what it stored.
+    tokio::time::advance(Duration::from_hours(8 * 24)).await;
+    for expected in [0, 1] {
+        assert_eq!(prune(&repository, &PruneRequest::default()).await.content, expected);
+    }
 }

@@ -1,7 +1,7 @@
 //! A storage that takes its time, loses replies, crashes, and lists badly, all by a seed or a count.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,9 +30,11 @@ struct Faults {
     lost_replies: u64,
     /// Operations left until the crash; negative = crashed.
     left: AtomicI64,
-    crash: Option<Crash>,
-    /// Left out of listings, and whether the page fails instead.
-    hidden: Mutex<Option<(String, bool)>>,
+    crash: Crash,
+    /// Left out of so many listings, and whether the page fails instead.
+    hidden: Mutex<Option<(String, bool, usize)>>,
+    /// Listings tell no times.
+    timeless: AtomicBool,
 }
 
 /// See the module.
@@ -58,15 +60,36 @@ impl Shaken {
             delay,
             lost_replies,
             left: AtomicI64::new(crash.map_or(i64::MAX, |(at, _)| at)),
-            crash: crash.map(|(_, crash)| crash),
+            crash: crash.map_or(Crash::After, |(_, crash)| crash),
             hidden: Mutex::new(None),
+            timeless: AtomicBool::new(false),
         };
         Self { inner: inner.clone(), faults: Arc::new(faults) }
     }
 
     /// Listings lack names with `text` in them, or (`fails`) end with an error there.
     pub(crate) fn hide(&self, text: &str, fails: bool) {
-        *self.faults.hidden.lock().unwrap() = Some((text.to_owned(), fails));
+        *self.faults.hidden.lock().unwrap() = Some((text.to_owned(), fails, usize::MAX));
+    }
+
+    /// The next listing lacks names with `text` in them, as one that lags behind.
+    pub(crate) fn lag_once(&self, text: &str) {
+        *self.faults.hidden.lock().unwrap() = Some((text.to_owned(), false, 1));
+    }
+
+    /// Listings tell no times from now on.
+    pub(crate) fn forget_times(&self) {
+        self.faults.timeless.store(true, Ordering::Relaxed);
+    }
+
+    /// Crashes `steps` operations from now, after that one took effect.
+    pub(crate) fn fail_in(&self, steps: i64) {
+        self.faults.left.store(steps, Ordering::Relaxed);
+    }
+
+    /// Works again.
+    pub(crate) fn heal(&self) {
+        self.faults.left.store(i64::MAX, Ordering::Relaxed);
     }
 
     pub(crate) fn crashed(&self) -> bool {
@@ -79,7 +102,7 @@ impl Shaken {
             tokio::time::sleep(Duration::from_millis(self.faults.random(self.faults.delay))).await;
         }
         match self.faults.left.fetch_sub(1, Ordering::Relaxed) {
-            0 => Ok(self.faults.crash),
+            0 => Ok(Some(self.faults.crash)),
             left if left < 0 => Err(crashed()),
             _ => Ok(None),
         }
@@ -87,6 +110,14 @@ impl Shaken {
 }
 
 impl Faults {
+    /// What this listing lacks, and whether it fails there.
+    fn hidden(&self) -> Option<(String, bool)> {
+        let mut hidden = self.hidden.lock().unwrap();
+        let (text, fails, times) = hidden.as_mut()?;
+        *times = times.checked_sub(1)?;
+        Some((text.clone(), *fails))
+    }
+
     fn random(&self, below: u64) -> u64 {
         let mut z = self.random.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -125,9 +156,11 @@ impl Storage for Shaken {
             if !matches!(storage.step().await, Ok(None)) {
                 return stream::iter(vec![Err(crashed())]).boxed();
             }
-            let all: Vec<_> = storage.inner.list(&prefix).collect().await;
-            let hidden = storage.faults.hidden.lock().unwrap().clone();
-            let Some((text, fails)) = hidden else { return stream::iter(all).boxed() };
+            let mut all: Vec<_> = storage.inner.list(&prefix).collect().await;
+            if storage.faults.timeless.load(Ordering::Relaxed) {
+                all.iter_mut().flatten().for_each(|meta| meta.modified = None);
+            }
+            let Some((text, fails)) = storage.faults.hidden() else { return stream::iter(all).boxed() };
             let is_hidden =
                 move |item: &Result<ObjectMeta>| item.as_ref().is_ok_and(|meta| meta.key.as_str().contains(&text));
             let some_hidden = all.iter().any(&is_hidden);

@@ -49,7 +49,9 @@ impl State {
         match record {
             Record::Snapshot { at, .. } => self.snapshot_at = Some(at),
             Record::Begin(begun) => {
-                if !self.known.contains_key(&begun.backup) && !self.deleted.contains_key(&begun.backup) {
+                if !self.known.contains_key(&begun.backup) {
+                    // A copy of a backup may come back to a storage that had deleted it.
+                    self.deleted.remove(&begun.backup);
                     self.open.insert(begun.backup, begun);
                 }
             }

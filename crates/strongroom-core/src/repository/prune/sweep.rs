@@ -130,14 +130,8 @@ impl Repository {
             if names.is_empty() {
                 continue;
             }
-            // Whoever began before the list was there may use its names, until he is committed or given up.
-            let user = evidence.loaded.in_progress.iter().find(|begun| {
-                begun.condemned < list.number && !round.unfinished.iter().any(|(backup, _)| *backup == begun.backup)
-            });
-            match user {
-                Some(user) => {
-                    round.spare(list.number, names_of(&names), Why::MayBeUsed, user.backup.to_string());
-                }
+            match Self::possible_user(evidence, list, round) {
+                Some(user) => round.spare(list.number, names_of(&names), Why::MayBeUsed, user),
                 None => asked.extend(names),
             }
         }
@@ -158,6 +152,20 @@ impl Repository {
             }
         }
         Ok(())
+    }
+
+    /// Whoever began before the list was there may use its names, until he is committed or given up. So may whoever
+    /// stored something and is not in the catalogue, since that was damaged once.
+    fn possible_user(evidence: &Evidence, list: &CondemnedList, round: &Round) -> Option<String> {
+        let given_up = |backup: BackupId| round.unfinished.iter().any(|(other, _)| *other == backup);
+        evidence.unfinished().into_iter().find_map(|(folder, begun)| {
+            let backup = folder.name()?.backup;
+            let may_use = begun.map_or_else(
+                || evidence.folders.get(&folder).is_some_and(|content| content.mark == Mark::Nothing),
+                |begun| begun.condemned < list.number,
+            );
+            (may_use && !given_up(backup)).then(|| backup.to_string())
+        })
     }
 
     async fn delete_round(
