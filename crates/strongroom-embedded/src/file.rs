@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Builder, Database, ReadTransaction, ReadableDatabase as _};
+use redb::{Builder, Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
 use serde::{Deserialize, Serialize};
 use strongroom_core::cluster::ClusterIdentity;
 use strongroom_core::environment::Environment;
@@ -126,8 +126,12 @@ impl EmbeddedCluster {
     /// # Errors
     /// `Unavailable` when the environment gives no random bytes.
     pub fn in_memory(environment: Environment) -> Result<Self> {
+        Self::with_backend(InMemoryBackend::new(), environment)
+    }
+
+    pub(crate) fn with_backend(backend: impl StorageBackend, environment: Environment) -> Result<Self> {
         let db = builder(OpenOptions { check: false, ..OpenOptions::default() })
-            .create_with_backend(InMemoryBackend::new())
+            .create_with_backend(backend)
             .told("a cluster in memory")?;
         populate(&db, "memory", &environment)?;
         Self::opened(db, None, false, environment)

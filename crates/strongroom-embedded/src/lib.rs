@@ -76,6 +76,8 @@ mod tables;
 mod write;
 
 #[cfg(test)]
+mod full_disk;
+#[cfg(test)]
 #[path = "../tests/it/samples.rs"]
 mod samples;
 

@@ -2,9 +2,12 @@
 #![cfg(test)]
 
 mod common;
+mod crash;
 mod direct;
 mod fixtures;
 mod folders;
+mod model;
 mod opening;
+mod restore;
 mod samples;
 mod windows;

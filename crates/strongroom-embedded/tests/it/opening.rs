@@ -72,6 +72,31 @@ fn one_writer_or_many_readers() {
     put(&open(&path).unwrap(), 1).unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_without_permission_to_write_is_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    let cluster = EmbeddedCluster::create(&path, environment().0).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "only its owner may read it");
+    put(&cluster, 1).unwrap();
+    drop(cluster);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o500)).unwrap();
+    assert_eq!(open_read_only(&path).unwrap().count("test").unwrap().records, 1);
+    // Whoever runs the tests with all privileges is not refused by permissions.
+    let privileged = fs::OpenOptions::new().write(true).open(&path).is_ok();
+    match open(&path) {
+        Ok(_) => assert!(privileged),
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Denied);
+            assert!(!privileged && error.to_string().contains("open it for reading only"), "{error}");
+        }
+    }
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+}
+
 #[test]
 fn foreign_and_cut_files_are_told() {
     let folder = tempfile::tempdir().unwrap();
