@@ -105,7 +105,13 @@ mod tests {
             let registry = PlainRegistry::new().with_zstd_level(level).unwrap();
             let header = PartHeader { repository: RepositoryId::from_u128(1), part: "p".to_owned(), salt: [0; 32] };
             let coder = registry.resolve(&CodecId::zstd()).unwrap().begin(&header).unwrap();
-            let plain: Vec<u8> = (0..20_000_u32).flat_map(|at| (at * at % 8191).to_string().into_bytes()).collect();
+            let words = ["strong", "room", "keeps", "what", "it", "is", "given", "and", "gives", "it", "back"];
+            let mut random = 1_u32;
+            let mut word = |_| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                words[(random >> 16) as usize % words.len()].bytes()
+            };
+            let plain: Vec<u8> = (0..20_000).flat_map(&mut word).collect();
             let mut out = Vec::new();
             coder.encode(FrameId { index: 0, last: true }, &plain, &mut out).unwrap();
             out.len()
