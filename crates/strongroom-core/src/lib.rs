@@ -11,6 +11,7 @@
 
 pub mod cluster;
 pub mod codec;
+pub mod engine;
 pub mod environment;
 pub mod error;
 pub mod id;

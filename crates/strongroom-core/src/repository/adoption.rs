@@ -1,15 +1,39 @@
 //! Copies: the same backup of the same repository on another storage, under the same names.
 
-use super::Repository;
 use super::catalogue::{Begun, Record};
 use super::lease::Lease;
 use super::manifests::{Found, folder_of};
-use super::objects::put;
+use super::objects::{SMALL, list_all, put};
+use super::{Repository, layout};
 use crate::manifest::Manifest;
 use crate::planner::Entry;
 use crate::{Error, ErrorKind, Result, StorageExt as _};
 
 impl Repository {
+    /// Makes this place another storage of the repository that `from` is: its identity, registered clusters and wrapped
+    /// keys. Twice is once.
+    ///
+    /// # Errors
+    /// `Invalid` when another repository is here already; as the storages otherwise.
+    pub async fn join(&self, from: &Self) -> Result<()> {
+        let name = layout::repository()?;
+        let identity = from.storage.get(&name, SMALL).await?;
+        put(&*self.storage, &name, identity).await.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                Error::invalid("another repository is at the destination").because(error).hint("copy to another place")
+            }
+            _ => error,
+        })?;
+        for folder in [layout::CLUSTERS, layout::KEYS] {
+            for object in list_all(&*from.storage, folder).await? {
+                if !self.storage.exists(&object.key).await? {
+                    put(&*self.storage, &object.key, from.storage.get(&object.key, SMALL).await?).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Begins to copy the backup of `manifest` to this place, which is another storage of the repository it comes from.
     /// Its objects follow, then [`Repository::commit_copy`].
     ///

@@ -15,6 +15,8 @@ pub const CLUSTERS: &str = "clusters/";
 pub const CONDEMNED: &str = "condemned/";
 /// The folder of shared content.
 pub const CONTENT: &str = "content/";
+/// The folder of wrapped keys.
+pub const KEYS: &str = "keys/";
 /// The folder of leases.
 pub const LEASES: &str = "leases/";
 

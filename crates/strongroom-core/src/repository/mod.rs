@@ -56,6 +56,12 @@ impl Repository {
         &self.storage
     }
 
+    /// The same repository on another storage, where copies of its backups rest.
+    #[must_use]
+    pub fn at(&self, storage: Arc<dyn Storage>) -> Self {
+        Self { storage, ..self.clone() }
+    }
+
     /// The clock and the source of chance it was opened with.
     #[must_use]
     pub fn environment(&self) -> &Environment {

@@ -1,0 +1,17 @@
+//! The jobs: what moves between cluster, repository and storage, and in what order.
+
+pub mod copy;
+pub mod job;
+pub mod journal;
+mod list;
+pub mod proof;
+pub mod restore;
+pub mod verify;
+
+pub use copy::{CopyReport, CopyRequest, copy};
+pub use job::Job;
+pub use journal::Journal;
+pub use list::CodedList;
+pub use proof::{Finding, Proof};
+pub use restore::{RestoreRequest, RestoreSummary, restore};
+pub use verify::{VerifyReport, VerifyRequest, verify};
