@@ -27,4 +27,8 @@ pub use contract::polls::{Polls, poll_at_most};
 pub use contract::storage::storage_contract;
 pub use environment::{SeededEntropy, TestClock, TestEnvironment};
 pub use seed::{SeedGuard, seeds};
+pub use storage::crashing::{Crashing, Death};
+pub use storage::faulty::{Faults, Faulty};
+pub use storage::latency::Latency;
 pub use storage::memory::{Contents, ListOrder, MemoryStorage};
+pub use storage::recording::{Call, Recording, Traffic};
