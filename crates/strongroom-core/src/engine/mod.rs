@@ -1,5 +1,6 @@
 //! The jobs: what moves between cluster, repository and storage, and in what order.
 
+pub mod backup;
 pub mod copy;
 pub mod job;
 pub mod journal;
@@ -8,6 +9,10 @@ pub mod proof;
 pub mod restore;
 pub mod verify;
 
+pub use backup::{
+    BackupKindWish, BackupReport, BackupRequest, Committed, Estimate, PartOutcome, PartReport, RemoteWorker, backup,
+    resume_backup,
+};
 pub use copy::{CopyReport, CopyRequest, copy};
 pub use job::Job;
 pub use journal::Journal;

@@ -90,6 +90,12 @@ impl Stack {
         self.0.iter().map(|codec| codec.id()).collect()
     }
 
+    /// The codec of that name, if it is one of these.
+    #[must_use]
+    pub fn get(&self, id: &CodecId) -> Option<Arc<dyn Codec>> {
+        self.0.iter().find(|codec| codec.id() == *id).cloned()
+    }
+
     /// The coder of one part.
     ///
     /// # Errors

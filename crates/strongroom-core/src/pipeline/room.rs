@@ -34,7 +34,7 @@ impl Default for Settings {
             cores: std::thread::available_parallelism().map_or(1, Into::into),
             frame_bytes: MAX_PLAIN,
             part_bytes: 256 << 20,
-            pack_bytes: 8 << 20,
+            pack_bytes: 32 << 20,
             limits: Limits::default(),
         }
     }

@@ -1,0 +1,219 @@
+//! Before anything is touched: who the cluster is, what the catalogue knows, what each part shall become.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::ByPart;
+use super::choice::{BackupKindWish, Choice, Continued, choose, live_timeline};
+use super::note::BegunNote;
+use super::report::{BackupReport, PartOutcome, PartReport};
+use super::resume::{Left, left};
+use super::run::Run;
+use crate::cluster::{Frozen, FrozenPart, Topology};
+use crate::codec::{CodecId, CodecRegistry};
+use crate::engine::CodedList;
+use crate::id::{RunId, TimelineId};
+use crate::model::{BackupKind, PartName, Scope};
+use crate::planner::Entry;
+use crate::repository::Loaded;
+use crate::{Error, ErrorKind, Result, Timestamp};
+
+/// What is known before anything is touched.
+pub(super) struct Prepared {
+    pub(super) run: RunId,
+    pub(super) topology: Topology,
+    pub(super) loaded: Loaded,
+    pub(super) scope: Scope,
+    pub(super) wish: BackupKindWish,
+    pub(super) choices: ByPart<Choice>,
+    pub(super) left: ByPart<Left>,
+    pub(super) failed: ByPart<Error>,
+    pub(super) committed: BTreeSet<PartName>,
+    pub(super) list: CodedList,
+}
+
+impl Prepared {
+    /// The report of the parts that were committed before, failed to be chosen or to be frozen.
+    pub(super) fn report(&self, frozen: &Frozen) -> BackupReport {
+        let mut parts: Vec<PartReport> = self
+            .committed
+            .iter()
+            .map(|part| PartReport {
+                part: part.clone(),
+                reason: None,
+                outcome: PartOutcome::Already,
+                warnings: Vec::new(),
+            })
+            .collect();
+        parts.extend(self.failed.iter().map(|(part, error)| PartReport::failed(part, None, error)));
+        for (part, choice) in &self.choices {
+            if let Some(why) = frozen.failed.get(part) {
+                let error = Error::unavailable(format!("the cluster could not freeze it: {why}"));
+                parts.push(PartReport::failed(part, choice.reason.clone(), &error));
+            } else if !frozen.parts.iter().any(|frozen| frozen.part == *part) {
+                let error = Error::internal("the cluster's adapter did not say what became of it");
+                parts.push(PartReport::failed(part, choice.reason.clone(), &error));
+            }
+        }
+        BackupReport { run: self.run, parts, warnings: Vec::new() }
+    }
+
+    /// What is remembered of a part that is about to begin.
+    pub(super) fn note(
+        &self,
+        frozen: &FrozenPart,
+        choice: &Choice,
+        kind: BackupKind,
+        codecs: Vec<CodecId>,
+        started: Timestamp,
+    ) -> BegunNote {
+        let continued = choice.continued.as_ref().filter(|_| kind == BackupKind::Incremental);
+        BegunNote {
+            run: self.run,
+            scope: self.scope.clone(),
+            wish: self.wish,
+            cluster: self.topology.identity.id,
+            part: frozen.part.clone(),
+            filter: frozen.filter.clone(),
+            timeline: choice.timeline,
+            kind,
+            since: continued.map(|continued| continued.since),
+            parent: continued.map(|continued| continued.parent),
+            window: frozen.window,
+            applies: frozen.applies,
+            codecs,
+            reason: choice.reason.clone(),
+            started,
+        }
+    }
+}
+
+impl Run {
+    /// Looks at cluster and catalogue, and chooses for each part.
+    pub(super) async fn prepare(&self) -> Result<Prepared> {
+        let topology = self.cluster.describe().await?;
+        self.check_cluster(&topology).await?;
+        let loaded = self.repository.load().await?;
+        let environment = self.repository.environment();
+        let run = match self.request.run {
+            Some(run) => run,
+            None => RunId::fresh(environment)?,
+        };
+        let registry: Arc<dyn CodecRegistry> = Arc::new(self.registry());
+        let list = CodedList::new(
+            self.repository.id(),
+            environment.clone(),
+            Arc::clone(&registry),
+            self.request.stack.clone(),
+        );
+        let left =
+            if self.resumed { left(&self.repository, &registry, &list, &loaded, run).await? } else { ByPart::new() };
+        let mut prepared = Prepared {
+            run,
+            scope: self.request.scope.clone(),
+            wish: self.request.kind,
+            choices: ByPart::new(),
+            left,
+            failed: ByPart::new(),
+            committed: BTreeSet::new(),
+            list,
+            topology,
+            loaded,
+        };
+        if self.resumed {
+            self.take_up(&mut prepared)?;
+        }
+        self.choose(&mut prepared)?;
+        if prepared.choices.is_empty() && prepared.failed.is_empty() && prepared.committed.is_empty() {
+            return Err(Error::invalid("there is nothing to back up: the scope holds no part of the cluster")
+                .hint("look at the cluster's parts and at the scope"));
+        }
+        Ok(prepared)
+    }
+
+    /// Makes sure that it is the cluster that the repository knows. A dry run registers nothing.
+    async fn check_cluster(&self, topology: &Topology) -> Result<()> {
+        let unknown = |error: &Error| error.kind() == ErrorKind::NotFound;
+        if self.request.dry_run
+            && self.repository.registration(topology.identity.id).await.is_err_and(|error| unknown(&error))
+        {
+            return Ok(());
+        }
+        let accept = self.request.accept_cluster && !self.request.dry_run;
+        self.repository.register_cluster(&topology.identity, accept).await.map(drop)
+    }
+
+    /// What the run was asked for is what is gone on with.
+    fn take_up(&self, prepared: &mut Prepared) -> Result<()> {
+        let run = prepared.run;
+        let own = |entry: &&Entry| entry.run == run && entry.cluster == prepared.topology.identity.id;
+        prepared.committed = prepared.loaded.entries.iter().filter(own).map(|entry| entry.part.clone()).collect();
+        let Some(first) = prepared.left.values().next() else {
+            if prepared.committed.is_empty() {
+                return Err(Error::not_found(format!("nothing is left of run {run} to go on with"))
+                    .hint("it may be another repository; or start a new backup"));
+            }
+            // Everything that was begun is committed.
+            prepared.scope = Scope::of_parts(prepared.committed.iter().cloned());
+            return Ok(());
+        };
+        let note = &first.note;
+        if note.cluster != prepared.topology.identity.id {
+            return Err(Error::invalid(format!("run {run} is of the cluster {}, not of this one", note.cluster)));
+        }
+        if note.codecs != self.request.stack.ids() {
+            return Err(Error::invalid(format!(
+                "run {run} was begun with the codecs {:?}, and can't go on with {:?}",
+                note.codecs,
+                self.request.stack.ids()
+            ))
+            .hint("name the same codecs, or start a new backup"));
+        }
+        (prepared.scope, prepared.wish) = (note.scope.clone(), note.wish);
+        Ok(())
+    }
+
+    fn choose(&self, prepared: &mut Prepared) -> Result<()> {
+        let known = &prepared.topology.parts;
+        let wanted: Vec<PartName> = match &prepared.scope.parts {
+            Some(parts) => parts.keys().cloned().collect(),
+            None => known.keys().cloned().collect(),
+        };
+        for part in wanted.into_iter().filter(|part| !prepared.committed.contains(part)) {
+            if let Some(left) = prepared.left.get(&part) {
+                let live = live_timeline(&prepared.loaded, &prepared.topology.identity, &part);
+                if live.is_none_or(|live| live == left.note.timeline) {
+                    prepared.choices.insert(part, left.choice());
+                } else {
+                    let error = Error::unsupported("a restore has begun a new history since the backup was begun");
+                    prepared.failed.insert(part, error.hint("start a new backup: it will be a base"));
+                }
+                continue;
+            }
+            let choice = choose(
+                &prepared.loaded,
+                &prepared.topology.identity,
+                self.cluster.capabilities().incremental,
+                &part,
+                prepared.scope.filter_of(&part).unwrap_or_default(),
+                prepared.wish,
+                TimelineId::fresh(self.repository.environment())?,
+            );
+            match choice {
+                Ok(choice) => drop(prepared.choices.insert(part, choice)),
+                Err(error) => drop(prepared.failed.insert(part, error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Left {
+    /// What an earlier attempt chose.
+    fn choice(&self) -> Choice {
+        let continued = self.note.since.zip(self.note.parent);
+        let continued = continued.map(|(since, parent)| Continued { since, parent, chain: vec![parent] });
+        let (filter, timeline, reason) = (self.note.filter.clone(), self.note.timeline, self.note.reason.clone());
+        Choice { filter, timeline, new_timeline: false, continued, reason }
+    }
+}

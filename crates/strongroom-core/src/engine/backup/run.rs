@@ -1,0 +1,181 @@
+//! A whole run, from looking at the catalogue to planning a restore of what was stored.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use super::choice::Choice;
+use super::freeze::{check, freeze};
+use super::note::Notes;
+use super::part::{Common, PartWork};
+use super::prepare::Prepared;
+use super::report::{BackupReport, PartOutcome, PartReport};
+use super::resume::lease_name;
+use super::reuse::reuse;
+use super::store::Stored;
+use super::{BackupRequest, ByPart};
+use crate::cluster::{Frozen, FrozenPart};
+use crate::codec::CodecRegistry;
+use crate::model::PartName;
+use crate::pipeline::{Phase, Progress, Workroom};
+use crate::planner::Timeline;
+use crate::repository::{LEASE_TIME, Lease, LeaseTerms, Purpose, Repository};
+use crate::{Cluster, Error, ErrorKind, Result};
+
+/// The program, as a manifest names it.
+const TOOL: &str = concat!("strongroom ", env!("CARGO_PKG_VERSION"));
+
+/// The inputs of a run.
+pub(super) struct Run {
+    pub(super) repository: Repository,
+    pub(super) registry: Arc<dyn CodecRegistry>,
+    pub(super) cluster: Arc<dyn Cluster>,
+    pub(super) request: BackupRequest,
+    pub(super) resumed: bool,
+    pub(super) progress: Arc<Progress>,
+    pub(super) token: CancellationToken,
+}
+
+impl Run {
+    pub(super) async fn run(self) -> Result<BackupReport> {
+        let room = Workroom::new(self.request.settings)?;
+        let mut prepared = self.unless_cancelled(self.prepare()).await?;
+        if self.request.dry_run {
+            return self.estimate(prepared).await;
+        }
+        let run = prepared.run;
+        let lease = self.unless_cancelled(self.lease(&prepared)).await?;
+        let outcome = self.leased(&mut prepared, &lease, room).await;
+        let released = lease.release().await;
+        let mut report = outcome.map_err(|error| match error.advice() {
+            None => error.hint(format!("to go on where it ended, resume run {run}")),
+            Some(_) => error,
+        })?;
+        report.warnings.extend(released.err().map(|error| format!("the lease was not given back: {error}")));
+        Ok(report)
+    }
+
+    pub(super) async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.token.cancelled() => Err(Error::cancelled("the backup was cancelled")),
+            outcome = work => outcome,
+        }
+    }
+
+    async fn lease(&self, prepared: &Prepared) -> Result<Lease> {
+        let chains = prepared.choices.values().filter_map(|choice| choice.continued.as_ref());
+        let chains = chains.flat_map(|continued| continued.chain.iter().copied());
+        let terms = LeaseTerms::new(Purpose::Backup, format!("backup run {}", prepared.run)).keeping(chains);
+        // A resume waits until the one before is surely dead.
+        let patience = if self.resumed { LEASE_TIME * 2 } else { Duration::ZERO };
+        self.repository.lease(&lease_name(prepared.run), terms, patience).await
+    }
+
+    pub(super) async fn freeze(&self, prepared: &mut Prepared) -> Result<Frozen> {
+        let fixed: BTreeSet<PartName> = prepared.left.keys().cloned().collect();
+        if prepared.choices.is_empty() {
+            return Ok(Frozen { parts: Vec::new(), failed: ByPart::new(), token: serde_json::Value::Null });
+        }
+        freeze(&*self.cluster, prepared.wish, &fixed, &mut prepared.choices, &mut prepared.failed).await
+    }
+
+    /// Everything that happens under the lease. What was frozen is let go in any case.
+    async fn leased(&self, prepared: &mut Prepared, lease: &Lease, room: Arc<Workroom>) -> Result<BackupReport> {
+        let frozen = self.unless_cancelled(self.freeze(prepared)).await?;
+        let outcome = tokio::select! {
+            biased;
+            () = self.token.cancelled() => Err(Error::cancelled("the backup was cancelled")),
+            lost = lease.keep() => Err(lost),
+            outcome = self.frozen(prepared, lease, room, &frozen) => outcome,
+        };
+        let released = if frozen.parts.is_empty() { Ok(()) } else { self.cluster.release(&frozen).await };
+        let mut report = outcome?;
+        report
+            .warnings
+            .extend(released.err().map(|error| format!("the cluster could not let go of what it froze: {error}")));
+        Ok(report)
+    }
+
+    async fn frozen(
+        &self,
+        prepared: &mut Prepared,
+        lease: &Lease,
+        room: Arc<Workroom>,
+        frozen: &Frozen,
+    ) -> Result<BackupReport> {
+        let mut report = prepared.report(frozen);
+        let mut works = Vec::new();
+        for part in &frozen.parts {
+            let Some(choice) = prepared.choices.get(&part.part).cloned() else { continue };
+            match self.begin(prepared, lease, part, &choice).await {
+                Ok(work) => works.push((choice.reason, work)),
+                // Without its lease no part can be begun.
+                Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+                Err(error) => report.parts.push(PartReport::failed(&part.part, choice.reason, &error)),
+            }
+        }
+        let yard = Arc::new(self.yard(prepared, room, frozen).await?);
+        for (_, work) in &works {
+            let bytes = work.frozen.pieces.iter().filter_map(|piece| piece.bytes).sum();
+            self.progress.expect(work.frozen.pieces.len() as u64, bytes);
+            for (number, piece) in &work.stored.pieces {
+                let spec = usize::try_from(*number).ok().and_then(|number| work.frozen.pieces.get(number));
+                let expected = spec.and_then(|spec| spec.bytes).unwrap_or(0);
+                self.progress.reuse(expected, piece.plain_bytes, piece.summary.records);
+            }
+        }
+        self.progress.enter(Phase::Moving);
+        let tool = if self.request.tool.is_empty() { TOOL } else { &self.request.tool };
+        let (topology, list, repository) = (&prepared.topology, &prepared.list, &self.repository);
+        let common = Common { repository, lease, topology, yard: &yard, list, tool };
+        let moved = join_all(works.into_iter().map(|(reason, work)| async {
+            let (part, mut notes) = (work.frozen.part.clone(), work.frozen.notes.clone());
+            match work.run(&common).await {
+                Ok((committed, warnings)) => {
+                    notes.extend(warnings);
+                    PartReport { part, reason, outcome: PartOutcome::Committed(Box::new(committed)), warnings: notes }
+                }
+                Err(error) => PartReport::failed(&part, reason, &error),
+            }
+        }))
+        .await;
+        self.progress.enter(Phase::Finishing);
+        report.parts.extend(moved);
+        report.parts.sort_by(|a, b| a.part.cmp(&b.part));
+        self.prove_restorable(&mut report).await;
+        Ok(report)
+    }
+
+    /// Begins a part, or goes on with one that was begun.
+    async fn begin(
+        &self,
+        prepared: &mut Prepared,
+        lease: &Lease,
+        frozen: &FrozenPart,
+        choice: &Choice,
+    ) -> Result<PartWork> {
+        let kind = check(frozen, choice)?;
+        if let Some(left) = prepared.left.remove(&frozen.part) {
+            let begun = self.repository.resume(lease, &left.begun).await?;
+            let (pieces, warnings) = left.notes.receipts().await?;
+            let (window, pieces) = reuse(&left.note, frozen, pieces)?;
+            let stored = Stored { pieces, warnings, ..Stored::default() };
+            return Ok(PartWork { begun, note: left.note, frozen: frozen.clone(), window, stored, notes: left.notes });
+        }
+        if choice.new_timeline {
+            let (id, part, cluster) = (choice.timeline, frozen.part.clone(), prepared.topology.identity.id);
+            self.repository.open_timeline(Timeline { id, part, cluster, parent: None, began: None }).await?;
+        }
+        let now = self.repository.environment().now();
+        let note = prepared.note(frozen, choice, kind, self.request.stack.ids(), now);
+        let begun = self.repository.begin(lease, &note.draft()).await?;
+        let notes = Notes::new(&self.repository, &self.registry, prepared.list.clone(), &begun);
+        notes.begin(&note).await?;
+        let window = frozen.window;
+        Ok(PartWork { begun, note, frozen: frozen.clone(), window, stored: Stored::default(), notes })
+    }
+}

@@ -1,0 +1,10 @@
+//! The backup job over a simulated cluster and memory storage, on paused time.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod content;
+mod cut_off;
+mod resume;
+mod support;
+#[path = "../pipeline/toy.rs"]
+mod toy;
+mod whole;
