@@ -1,1 +1,0 @@
-//! Benches of strongroom: ratios in one run.

@@ -1,3 +1,0 @@
-//! The strongroom program.
-
-fn main() {}
