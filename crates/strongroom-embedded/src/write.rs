@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use strongroom_core::cluster::{Applied, Conflict, PieceKind, PieceSpec, RestoreSession, StepId};
 use strongroom_core::{ByteStream, Error, Result};
-use strongroom_record::asb::Decoder;
+use strongroom_record::asb::{AsbError, Decoder};
 use strongroom_record::deletes::{DeletesDecoder, Tombstone};
 use strongroom_record::{Entity, Name, Record};
 use tokio::sync::mpsc;
@@ -243,9 +243,9 @@ impl Writer {
         let mut decoder = DeletesDecoder::new();
         let mut gathered = Vec::new();
         each_chunk(chunks, |chunk| {
-            let Some(chunk) = chunk else { return Ok(decoder.finish()?) };
+            let Some(chunk) = chunk else { return decoder.finish().map_err(|error| no_piece(&error)) };
             decoder.push(chunk);
-            while let Some(tombstone) = decoder.next_delete()? {
+            while let Some(tombstone) = decoder.next_delete().map_err(|error| no_piece(&error))? {
                 self.check_namespace(&tombstone.namespace, || format!("delete of {}", tombstone.digest))?;
                 gathered.push(tombstone);
                 if gathered.len() >= BATCH_RECORDS {
@@ -320,6 +320,11 @@ fn each_chunk(mut chunks: mpsc::Receiver<Feed>, mut take: impl FnMut(Option<Byte
     }
 }
 
+/// In a piece, what the reader does not know is damage: which formats there are is the manifest's business.
+fn no_piece(error: &AsbError) -> Error {
+    Error::corrupt(error.to_string()).hint(error.hint)
+}
+
 fn drain(chunks: mpsc::Receiver<Feed>) -> Result<()> {
     each_chunk(chunks, |_| Ok(()))
 }
@@ -327,9 +332,9 @@ fn drain(chunks: mpsc::Receiver<Feed>) -> Result<()> {
 fn decode_entities(chunks: mpsc::Receiver<Feed>, mut take: impl FnMut(Entity) -> Result<()>) -> Result<()> {
     let mut decoder = Decoder::default();
     each_chunk(chunks, |chunk| {
-        let Some(chunk) = chunk else { return Ok(decoder.finish()?) };
+        let Some(chunk) = chunk else { return decoder.finish().map_err(|error| no_piece(&error)) };
         decoder.push(chunk);
-        while let Some(entity) = decoder.next_entity()? {
+        while let Some(entity) = decoder.next_entity().map_err(|error| no_piece(&error))? {
             take(entity)?;
         }
         Ok(())

@@ -141,6 +141,25 @@ fn a_scan_sees_one_state_whatever_is_written_meanwhile() {
 }
 
 #[test]
+fn emptying_a_large_set_leaves_the_others() {
+    let (cluster, _) = in_memory();
+    let count = |set| cluster.count_set("test", set).unwrap().records;
+    cluster
+        .write_batch(|batch| {
+            (0..40_000).try_for_each(|key| {
+                let set = if key % 8 == 0 { "stays" } else { "goes" };
+                batch.put(record(set, key, 1), PutOptions::default()).map(drop)
+            })
+        })
+        .unwrap();
+    let goes = Filter { tables: Some(["goes".to_owned()].into()), ..Filter::default() };
+    assert_eq!(cluster.empty("test", &goes, Emptying::Tombstones).unwrap(), 35_000);
+    assert_eq!((count("goes"), count("stays")), (0, 5_000));
+    assert_eq!(cluster.count_where("test", &Filter::default(), LOOK).unwrap(), 5_000);
+    assert_eq!(cluster.empty("test", &Filter::default(), Emptying::Cut).unwrap(), 5_000);
+}
+
+#[test]
 fn last_update_times_go_up_although_the_clock_goes_back() {
     let (cluster, clock) = in_memory();
     let changed = |key| cluster.get_by_key("test", None, &UserKey::Integer(key), LOOK).unwrap().unwrap().changed;

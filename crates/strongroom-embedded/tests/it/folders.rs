@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use strongroom_core::cluster::Conflict;
 use strongroom_core::environment::Entropy;
 use strongroom_core::model::Filter;
-use strongroom_core::{Error, ErrorKind, Result};
+use strongroom_core::{Error, ErrorKind, Result, Timestamp};
 use strongroom_embedded::{EmbeddedCluster, ExportOptions, ImportOptions, PutOptions};
+use strongroom_record::Record;
+use strongroom_record::model::CITRUSLEAF_EPOCH;
 use strongroom_record::wrap::FileKey;
 
 use crate::common::{in_memory, record};
@@ -87,6 +89,26 @@ fn what_was_there_stays_if_asked_but_a_later_folder_always_counts() {
     let folders = ["t0-base", "t1-incremental"].map(fixture);
     let report = chain.import_folders(&folders, &keep).unwrap();
     assert_eq!(report.kept, 0);
+}
+
+#[test]
+fn what_expired_in_a_later_folder_does_not_stay_from_an_earlier_one() {
+    let place = tempfile::tempdir().unwrap();
+    let folders = [(0, "older"), (100, "newer")].map(|(void_time, name)| {
+        let (cluster, _) = in_memory();
+        let mortal = Record { void_time, ..record("s", 1, 1) };
+        cluster.write_batch(|batch| batch.put(mortal, PutOptions::default())).unwrap();
+        let path = place.path().join(name);
+        cluster.export_folder("test", &path, &ExportOptions::default()).unwrap();
+        path
+    });
+    let epoch = i64::try_from(CITRUSLEAF_EPOCH).unwrap();
+    for (seconds, there) in [(99, 1), (100, 0)] {
+        let (cluster, _) = in_memory();
+        let now = Some(Timestamp::from_secs(epoch + seconds));
+        let report = cluster.import_folders(&folders, &ImportOptions { now, ..ImportOptions::default() }).unwrap();
+        assert_eq!((records(&cluster), report.expired), (there, 1 - there));
+    }
 }
 
 #[test]

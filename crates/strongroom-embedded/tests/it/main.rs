@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod common;
+mod contract;
 mod crash;
 mod direct;
 mod fixtures;

@@ -119,6 +119,9 @@ fn foreign_and_cut_files_are_told() {
         drop(open_read_only(&path));
         assert!(fs::read(&path).unwrap() == bytes, "{index}");
     }
+    fs::write(&path, "").unwrap();
+    assert!(open(&path).is_err());
+    assert!(fs::read(&path).unwrap().is_empty(), "an empty file is not filled");
     fs::write(&path, &whole).unwrap();
     assert_eq!(open(&path).unwrap().count("test").unwrap().records, 500);
 }

@@ -379,22 +379,64 @@ async fn pieces_that_are_not_what_they_should_be_are_told() {
     assert_eq!(applied, Applied { written: 50, ..Applied::default() });
 }
 
+#[test]
+fn a_piece_dropped_half_way_writes_nothing_more() {
+    // More than a batch, so that there is something to be written before the piece ends.
+    let (source, _) = in_memory();
+    source
+        .write_batch(|batch| {
+            (0..20_000).try_for_each(|key| batch.put(record("s", key, 1), PutOptions::AS_GIVEN).map(drop))
+        })
+        .unwrap();
+    let (target, _) = in_memory();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let base = take(&source, None).await.unwrap();
+        let session = begin(&target, &base, &RestoreOptions::default(), 1).await;
+        let data = base.pieces.iter().find(|(piece, ..)| piece.kind == PieceKind::Data).unwrap();
+        // More chunks than may wait: when all are taken, the writer is at work.
+        let chunks: Vec<_> = data.1.chunks(data.1.len() / 8).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+        let (taken, all_taken) = tokio::sync::oneshot::channel();
+        let end = async move {
+            taken.send(()).unwrap();
+            std::future::pending().await
+        };
+        let stuck = stream::iter(chunks).chain(end.into_stream()).boxed();
+        // While this batch is open the piece's own can't begin.
+        let (held, is_held) = tokio::sync::oneshot::channel();
+        let (release, released) = std::sync::mpsc::channel();
+        let holder = {
+            let target = target.clone();
+            std::thread::spawn(move || {
+                target.write_batch(|_| {
+                    held.send(()).unwrap();
+                    released.recv().unwrap();
+                    Ok(())
+                })
+            })
+        };
+        is_held.await.unwrap();
+        tokio::select! {
+            biased;
+            applied = target.write(&session, 0, "test", &data.0, stuck) => panic!("it can't end: {applied:?}"),
+            taken = all_taken => taken.unwrap(),
+        }
+        release.send(()).unwrap();
+        holder.join().unwrap().unwrap();
+    });
+    // Waits for what still runs.
+    drop(runtime);
+    assert_eq!(target.count("test").unwrap().records, 0);
+}
+
 #[tokio::test]
-async fn a_piece_dropped_half_way_is_not_taken_for_a_whole_one() {
+async fn while_a_restore_goes_on_no_incremental_reaches_behind_it() {
     let base = a_base_of(0..50).await;
     let (target, _) = in_memory();
-    let session = begin(&target, &base, &RestoreOptions::default(), 1).await;
-    let data = base.pieces.iter().find(|(piece, ..)| piece.kind == PieceKind::Data).unwrap();
-    let whole_record = data.1.len() / 2;
-    let stuck = stream::iter([Ok(data.1.slice(..whole_record))]).chain(stream::pending()).boxed();
-    let mut writing = target.write(&session, 0, "test", &data.0, stuck);
-    assert!((&mut writing).now_or_never().is_none());
-    drop(writing);
-    // Whatever the writer still does, it comes before this batch or not at all.
-    target.write(&session, 0, "test", &data.0, body(&data.1)).await.unwrap();
-    target.empty("test", &Filter::default(), strongroom_embedded::Emptying::Cut).unwrap();
-    target.seal_step(&session, 0).await.unwrap();
-    assert_eq!(target.count("test").unwrap().records, 0);
+    put_some(&target, 90..99, 1);
+    let before = take(&target, None).await.unwrap();
+    begin(&target, &base, &RestoreOptions::default(), 1).await;
+    assert_eq!(take(&target, Some(before.until())).await.unwrap_err().kind(), ErrorKind::BrokenChain);
 }
 
 #[tokio::test]
