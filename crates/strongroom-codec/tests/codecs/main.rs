@@ -3,6 +3,7 @@
 
 mod damage;
 mod fixtures;
+mod golden;
 mod round_trip;
 
 use std::sync::Arc;
