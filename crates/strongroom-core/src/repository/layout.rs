@@ -1,6 +1,6 @@
 //! The names of every object of a repository: see "Layout" in `docs/format.md`.
 
-use crate::id::{BackupId, ClusterId, DataKeyId, TimelineId};
+use crate::id::{BackupId, ClusterId, TimelineId};
 use crate::manifest::Blake3;
 use crate::model::{BackupKind, Window};
 use crate::{Error, Key, Result, Timestamp};
@@ -35,14 +35,6 @@ pub fn repository() -> Result<Key> {
 #[must_use]
 pub fn cluster_folder(id: ClusterId) -> String {
     format!("{CLUSTERS}{id}/")
-}
-
-/// `keys/<data key>/<reader key>`: a data key, wrapped for one reader.
-///
-/// # Errors
-/// None in practice.
-pub fn wrapped_key(key: DataKeyId, reader: &str) -> Result<Key> {
-    Key::new(format!("keys/{key}/{}", segment(reader)))
 }
 
 /// `logs/<cluster>/<node>/`: the folder of a node's archived commit log.
