@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 use strongroom_core::ErrorKind;
-use strongroom_core::environment::{Clock, Entropy, Environment};
 use strongroom_record::{Digest, Name, Record};
+use strongroom_testkit::TestEnvironment;
 
 use crate::{EmbeddedCluster, PutOptions};
 
@@ -40,25 +40,6 @@ impl StorageBackend for Full {
     }
 }
 
-#[derive(Debug)]
-struct Fixed;
-
-impl Clock for Fixed {
-    fn now(&self) -> strongroom_core::Timestamp {
-        strongroom_core::Timestamp::from_secs(1_795_305_600)
-    }
-    fn monotonic_micros(&self) -> u64 {
-        0
-    }
-}
-
-impl Entropy for Fixed {
-    fn fill(&self, bytes: &mut [u8]) -> strongroom_core::Result<()> {
-        bytes.fill(7);
-        Ok(())
-    }
-}
-
 fn put(cluster: &EmbeddedCluster, numbers: std::ops::Range<u32>) -> strongroom_core::Result<()> {
     cluster.write_batch(|batch| {
         for number in numbers {
@@ -83,8 +64,7 @@ fn put(cluster: &EmbeddedCluster, numbers: std::ops::Range<u32>) -> strongroom_c
 fn a_full_disk_is_told_and_takes_nothing_that_was_there() {
     let limit = Arc::new(AtomicU64::new(u64::MAX));
     let backend = Full { inner: InMemoryBackend::new(), limit: Arc::clone(&limit) };
-    let environment = Environment { clock: Arc::new(Fixed), entropy: Arc::new(Fixed) };
-    let cluster = EmbeddedCluster::with_backend(backend, environment).unwrap();
+    let cluster = EmbeddedCluster::with_backend(backend, TestEnvironment::new(1).environment()).unwrap();
     put(&cluster, 0..100).unwrap();
     limit.store(0, Ordering::SeqCst);
     let error = put(&cluster, 100..500_000).unwrap_err();

@@ -33,7 +33,7 @@ const CHUNK: usize = 256 << 10;
 /// How many chunks may wait for the reader.
 const WAITING: usize = 4;
 /// How many changed digests are sorted in memory; beyond, a whole range of partitions is read for what changed in it.
-const SORTED: usize = 1 << 19;
+const SORTED: usize = if cfg!(test) { 50 } else { 1 << 19 };
 
 /// What a piece is read from.
 struct Source {
@@ -268,5 +268,108 @@ impl Snapshot {
         let any = |mut range: redb::Range<'_, i64, &'static [u8; 20]>| range.next().is_some();
         Ok(!deletions.is_empty().told("reading deletes")? && any(deletions.range(after..).told("reading deletes")?)
             || any(changes.range(after..).told("reading changes")?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::TryStreamExt as _;
+    use strongroom_core::Cluster as _;
+    use strongroom_core::model::Filter;
+    use strongroom_record::asb::{Limits, entities};
+    use strongroom_record::deletes::tombstones;
+    use strongroom_record::model::PARTITIONS;
+    use strongroom_testkit::TestEnvironment;
+
+    use super::*;
+    use crate::PutOptions;
+
+    fn record(number: u32) -> Record {
+        let key = strongroom_record::UserKey::Integer(number.into());
+        Record {
+            namespace: Name::namespace("test").unwrap(),
+            set: None,
+            digest: Digest::of_key(None, &key),
+            key: None,
+            generation: 1,
+            void_time: 0,
+            bins: Vec::new(),
+        }
+    }
+
+    fn digests(numbers: impl IntoIterator<Item = u32>) -> Vec<Digest> {
+        let mut digests: Vec<_> = numbers.into_iter().map(|number| record(number).digest).collect();
+        digests.sort_unstable_by_key(Digest::order);
+        digests
+    }
+
+    fn change(cluster: &EmbeddedCluster, put: std::ops::Range<u32>, delete: std::ops::Range<u32>) {
+        cluster
+            .write_batch(|batch| {
+                for number in put {
+                    batch.put(record(number), PutOptions::default())?;
+                }
+                for number in delete {
+                    batch.delete("test", record(number).digest)?;
+                }
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    /// The digests in some pieces, one piece after the other.
+    async fn read(cluster: &EmbeddedCluster, pieces: &[PieceSpec]) -> Vec<Digest> {
+        let mut found = Vec::new();
+        for piece in pieces {
+            let body = cluster.read(piece).await.unwrap().body;
+            if piece.kind == PieceKind::Deletes {
+                let batches: Vec<_> = tombstones(body).try_collect().await.unwrap();
+                found.extend(batches.concat().iter().map(|tombstone| tombstone.digest));
+            } else {
+                let batches: Vec<_> = entities(body, Limits::default(), 100).try_collect().await.unwrap();
+                found.extend(batches.concat().into_iter().map(|entity| entity.into_record().unwrap().digest));
+            }
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn many_pieces_and_many_changes_read_like_few() {
+        let cluster = EmbeddedCluster::in_memory(TestEnvironment::new(1).environment()).unwrap();
+        change(&cluster, 0..1000, 0..0);
+        let since = cluster.snapshot().unwrap().clock;
+        for (last, is_sorted) in [(20, true), (400, false)] {
+            change(&cluster, 900..900 + last, 0..last);
+            let until = cluster.snapshot().unwrap().clock;
+            let all = PieceDetail {
+                part: "test".into(),
+                partitions: (0, PARTITIONS - 1),
+                filter: Filter::default(),
+                since: None,
+                until,
+            };
+            let later = PieceDetail { since: Some(since), ..all.clone() };
+            for size in [1, 1 << 24] {
+                let (whole, part) = (digests(last..(900 + last).max(1000)), digests(900..900 + last));
+                assert_eq!(read(&cluster, &all.records(size, size).unwrap()).await, whole);
+                assert_eq!(read(&cluster, &later.changes(size, 10).unwrap()).await, part);
+                assert_eq!(read(&cluster, &later.deletes(size).unwrap()).await, digests(0..last));
+            }
+            let source = cluster.source_of(&later.changes(1, 10).unwrap()[0]).unwrap();
+            let changes = source.snapshot.transaction().open_table(source.tables.changes()).unwrap();
+            assert_eq!(source.since(&changes, since).unwrap().is_some(), is_sorted);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_summary_that_is_asked_for_too_early_is_an_error() {
+        let cluster = EmbeddedCluster::in_memory(TestEnvironment::new(1).environment()).unwrap();
+        change(&cluster, 0..10, 0..0);
+        let until = cluster.snapshot().unwrap().clock;
+        let detail =
+            PieceDetail { part: "test".into(), partitions: (0, 4095), filter: Filter::default(), since: None, until };
+        let reader = cluster.read(&detail.records(1, 1).unwrap()[0]).await.unwrap();
+        drop(reader.body);
+        assert!(reader.summary.await.unwrap_err().to_string().contains("not read to its end"));
     }
 }

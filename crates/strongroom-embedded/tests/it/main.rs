@@ -5,6 +5,7 @@ mod common;
 mod contract;
 mod crash;
 mod direct;
+mod engine;
 mod fixtures;
 mod folders;
 mod model;
