@@ -3,5 +3,6 @@
 
 mod change;
 mod fixtures;
+mod hostile;
 mod open;
 mod race;
