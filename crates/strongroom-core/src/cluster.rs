@@ -134,6 +134,22 @@ pub struct FrozenPart {
     pub notes: Vec<String>,
 }
 
+impl FrozenPart {
+    /// The whole of a part at `window`, without pieces yet; nothing is missing.
+    pub fn base(part: impl Into<PartName>, window: Window) -> Self {
+        Self {
+            part: part.into(),
+            filter: Filter::default(),
+            window,
+            applies: Applies::Exact,
+            deletes: Deletes::Unseen,
+            pieces: Vec::new(),
+            missing: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
 /// What a piece holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -171,6 +187,15 @@ pub struct PieceSpec {
     /// What the adapter needs to read or write it.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub detail: Value,
+}
+
+impl PieceSpec {
+    /// A piece that can be worked on anywhere, in no group, of unknown size, stored with its backup, without detail.
+    #[must_use]
+    pub fn new(name: impl Into<String>, kind: PieceKind) -> Self {
+        let name = name.into();
+        Self { name, kind, place: None, group: None, bytes: None, content: None, detail: Value::Null }
+    }
 }
 
 /// A piece being read: its bytes, and what is known only at their end.
@@ -382,7 +407,8 @@ pub trait Cluster: Debug + Send + Sync + 'static {
     ) -> Result<RestoreSession>;
 
     /// Writes one piece of a part. Writing it twice is the same as once; nothing of a body that fails half-way is
-    /// promised to be there or not to be there.
+    /// promised to be there or not to be there. A body is read to its end: what proves it comes last, so an error
+    /// after its last byte fails the write too.
     ///
     /// # Errors
     /// The error of `body` unchanged; `Corrupt` when the bytes are no such piece; `NoSpace`, `Unavailable`.
@@ -401,13 +427,13 @@ pub trait Cluster: Debug + Send + Sync + 'static {
     /// As [`Cluster::write`].
     async fn seal_step(&self, session: &RestoreSession, step: StepId) -> Result<()>;
 
-    /// Ends a restore: a new timeline begins.
+    /// Ends a restore: a new timeline begins. Twice is once: the first reply may have been lost.
     ///
     /// # Errors
     /// `Unavailable`.
     async fn finish_restore(&self, session: RestoreSession) -> Result<RestoreReport>;
 
-    /// Gives up a restore and frees what was staged. What was written stays.
+    /// Gives up a restore and frees what was staged. What was written stays. Twice is once.
     ///
     /// # Errors
     /// `Unavailable`.
