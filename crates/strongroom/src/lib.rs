@@ -6,5 +6,7 @@ pub mod profile;
 pub mod service_folder;
 
 pub use environment::system_environment;
+pub use strongroom_codec as codec;
 pub use strongroom_core as core;
 pub use strongroom_core::{Cluster, Codec, Error, ErrorKind, Key, Result, Storage, StorageExt, Timestamp};
+pub use strongroom_storage as storage;
