@@ -1,23 +1,78 @@
 //! All backups of a repository, ready to be planned with.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use super::entry::{Entry, Timeline};
+use super::ids::Ids;
+use super::lane::{Lane, arrange, judge_ids};
+use super::logs::{self, Logs, NodeLog, Run};
 use super::plan::Plan;
 use super::reason::PlanError;
-use super::search;
+use super::rows::Rows;
+use super::sweep::{BEGIN, Links, NONE, Nothing, UNREACHED, sweep};
 use super::target::Request;
+use super::terms::Terms;
+use super::view::View;
+use crate::id::BackupId;
+use crate::model::Filter;
 
 /// All that is known of a repository's backups, at one generation.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
-    pub(super) entries: Vec<Entry>,
+    pub(super) rows: Rows,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) ids: Ids,
+    /// The search for [`Request::anything`], over all lanes.
+    links: Links,
+    /// The runs of each log lane, for the same.
+    runs: Vec<Vec<Run>>,
     timelines: Vec<Timeline>,
     generation: u64,
     complete: bool,
 }
 
+/// Takes entries one by one, so that they need not all be in memory in their wide form.
+#[derive(Debug, Default)]
+pub struct Builder {
+    pub(super) rows: Rows,
+}
+
+impl Builder {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an entry. The order does not matter.
+    pub fn push(&mut self, entry: &Entry) {
+        self.rows.push(entry);
+    }
+
+    /// Sorts, and prepares the search. `generation` and `complete` as in [`Catalogue::from_entries`].
+    #[must_use]
+    pub fn finish(self, timelines: impl IntoIterator<Item = Timeline>, generation: u64, complete: bool) -> Catalogue {
+        let mut rows = self.rows;
+        let lanes = arrange(&mut rows);
+        let ids = Ids::of(&rows);
+        judge_ids(&mut rows, &ids);
+        rows.shrink();
+        let mut timelines: Vec<Timeline> = timelines.into_iter().collect();
+        timelines.sort_by(|a, b| (a.cluster, &a.part, a.began, a.id).cmp(&(b.cluster, &b.part, b.began, b.id)));
+        let complete = complete && !rows.overfull;
+        let mut catalogue =
+            Catalogue { rows, lanes, ids, links: Links::default(), runs: Vec::new(), timelines, generation, complete };
+        catalogue.prepare();
+        catalogue
+    }
+}
+
 impl Catalogue {
     /// Takes what is known. `generation` goes into every plan; `complete` says that the entries are all there are: an
     /// incomplete catalogue never proves that something is absent.
+    ///
+    /// Two different entries with one id are both left unused; the same entry twice is one.
     #[must_use]
     pub fn from_entries(
         entries: impl IntoIterator<Item = Entry>,
@@ -25,9 +80,65 @@ impl Catalogue {
         generation: u64,
         complete: bool,
     ) -> Self {
-        let mut entries: Vec<Entry> = entries.into_iter().collect();
-        entries.sort_by_key(|entry| (entry.window.until, entry.id));
-        Self { entries, timelines: timelines.into_iter().collect(), generation, complete }
+        let mut builder = Builder::new();
+        entries.into_iter().for_each(|entry| builder.push(&entry));
+        builder.finish(timelines, generation, complete)
+    }
+
+    /// Sweeps every lane for the usual request.
+    fn prepare(&mut self) {
+        let request = Request::anything();
+        let length = self.rows.len();
+        let mut links = Links { first: 0, previous: Vec::with_capacity(length), lower: Vec::with_capacity(length) };
+        let mut runs = Vec::with_capacity(self.lanes.len());
+        for lane in &self.lanes {
+            let (terms, _) = Terms::of(&self.rows, lane, &request, None, None);
+            if lane.node.is_some() {
+                links.previous.extend(lane.rows.clone().map(|_| UNREACHED | BEGIN));
+                links.lower.extend(lane.rows.clone().map(|_| NONE));
+                runs.push(logs::runs(&terms, lane));
+            } else {
+                let found = sweep(&terms, &self.ids, (lane.rows.start, lane.rows.end), None, &Nothing);
+                links.previous.extend(found.previous);
+                links.lower.extend(found.lower);
+                runs.push(Vec::new());
+            }
+        }
+        self.links = links;
+        self.runs = runs;
+    }
+
+    /// One lane as `request` sees it; `gone` are rows to be taken as lost.
+    pub(super) fn view<'a>(
+        &'a self,
+        lane: &'a Lane,
+        request: &Request,
+        filter: Option<&Filter>,
+        gone: Option<&'a BTreeSet<u32>>,
+    ) -> View<'a> {
+        let (terms, prepared) = Terms::of(&self.rows, lane, request, filter, gone);
+        let links = if prepared {
+            Cow::Borrowed(&self.links)
+        } else {
+            Cow::Owned(sweep(&terms, &self.ids, (lane.rows.start, lane.rows.end), None, &Nothing))
+        };
+        View { rows: &self.rows, ids: &self.ids, lane, terms, links }
+    }
+
+    /// The logs that can carry the states of `lane` forward.
+    pub(super) fn logs<'a>(&'a self, lane: &'a Lane, request: &Request, gone: Option<&'a BTreeSet<u32>>) -> Logs<'a> {
+        let mine = |log: &Lane| {
+            log.node.is_some()
+                && log.cluster == lane.cluster
+                && (log.part.is_empty() || (log.part == lane.part && log.timeline == lane.timeline))
+        };
+        let nodes = self.lanes.iter().zip(&self.runs).filter(|(log, _)| !request.no_logs && mine(log));
+        let nodes = nodes.map(|(log, known)| {
+            let (terms, prepared) = Terms::of(&self.rows, log, request, None, gone);
+            let runs = if prepared { Cow::Borrowed(known.as_slice()) } else { Cow::Owned(logs::runs(&terms, log)) };
+            NodeLog { lane: log, runs }
+        });
+        Logs { rows: &self.rows, nodes: nodes.collect(), margin: request.log_margin_micros.max(0) }
     }
 
     /// How often the catalogue has changed.
@@ -45,13 +156,13 @@ impl Catalogue {
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.rows.len()
     }
 
     /// Whether there is no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.rows.len() == 0
     }
 
     /// The timelines that are known.
@@ -60,11 +171,34 @@ impl Catalogue {
         &self.timelines
     }
 
+    /// The entry of a backup.
+    #[must_use]
+    pub fn entry(&self, id: BackupId) -> Option<Entry> {
+        self.rows.entry(self.ids.find(&self.rows, id)?)
+    }
+
+    /// All entries, by part, timeline and time; log segments last.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.rows.all().filter_map(|row| self.rows.entry(row))
+    }
+
+    /// What the catalogue takes in memory: `(bytes of the columns that planning works on, bytes beside them)`. The
+    /// second holds the details, names and texts.
+    #[must_use]
+    pub fn memory(&self) -> (usize, usize) {
+        let (columns, beside) = self.rows.memory();
+        let links = (self.links.previous.capacity() + self.links.lower.capacity()) * 4;
+        let runs: usize = self.runs.iter().map(|runs| runs.capacity() * size_of::<Run>() + 24).sum();
+        let lanes: usize =
+            self.lanes.iter().map(|lane| size_of::<Lane>() + lane.part.len() + lane.classes.len() * 4).sum();
+        (columns + links + self.ids.bytes(), beside + runs + lanes)
+    }
+
     /// Plans a restore.
     ///
     /// # Errors
     /// Why no chain reaches the target, with the nearest points that can be reached.
     pub fn plan(&self, request: &Request) -> Result<Plan, Box<PlanError>> {
-        search::plan(self, request)
+        super::compose::plan(self, request, None)
     }
 }

@@ -6,14 +6,31 @@
 //!
 //! No I/O, no clock, no randomness: the same entries in any order and the same request give the same plan.
 
+mod bytes;
 mod catalogue;
+mod choose;
+mod class;
+mod compose;
+mod detail;
 mod entry;
+mod ids;
+mod lane;
+mod logs;
+mod part;
 mod plan;
 mod reason;
-mod search;
+mod rows;
+mod shape;
+mod shapes;
+mod snapshot;
+mod steps;
+mod sweep;
 mod target;
+mod terms;
+mod view;
+mod why;
 
-pub use catalogue::Catalogue;
+pub use catalogue::{Builder, Catalogue};
 pub use entry::{Entry, HOME, Held, HeldState, LogPlace, LogSeq, Pin, PinKind, Size, Tier, Timeline, Verified};
 pub use plan::{Apply, ChosenCopy, PLAN_FORMAT, PartPlan, Plan, PlanTotals, Reached, Step};
 pub use reason::{PlanError, Reason, Refusal, Warning, WarningCode};

@@ -49,8 +49,6 @@ pub enum Reason {
     ListingIncomplete,
     /// Two backups have this id.
     DuplicateId,
-    /// Its parents form a circle.
-    Circle,
     /// Its window is empty or reversed.
     BadWindow,
     /// The archiver's ledger proves a hole in a node's log.
@@ -96,7 +94,6 @@ impl Reason {
             Self::CopyUnavailable => "COPY_UNAVAILABLE",
             Self::ListingIncomplete => "LISTING_INCOMPLETE",
             Self::DuplicateId => "DUPLICATE_ID",
-            Self::Circle => "CIRCLE",
             Self::BadWindow => "BAD_WINDOW",
             Self::LogGap => "LOG_GAP",
             Self::LogEndsEarly => "LOG_ENDS_EARLY",

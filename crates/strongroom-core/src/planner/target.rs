@@ -112,6 +112,11 @@ pub struct AtMost {
 }
 
 impl Request {
+    /// What the prepared search is for: any filter, any storage, nothing partial.
+    pub(super) fn anything() -> Self {
+        Self::default()
+    }
+
     /// Everything, at `target`.
     #[must_use]
     pub fn at(target: Target) -> Self {

@@ -1,0 +1,225 @@
+//! What many backups have in common, kept once; and whether backups of a class may be used for a request.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::{Entry, HOME, Held, HeldState, Tier};
+use super::reason::Reason;
+use super::target::Request;
+use crate::codec::CodecId;
+use crate::id::{ClusterId, DataKeyId, TimelineId};
+use crate::model::{Applies, BackupKind, Deletes, Depth, Filter, PartName, Status};
+
+/// What of an [`Entry`] repeats from backup to backup.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Class {
+    pub(super) cluster: ClusterId,
+    pub(super) part: PartName,
+    pub(super) timeline: TimelineId,
+    /// For log segments.
+    pub(super) node: Option<String>,
+    pub(super) kind: BackupKind,
+    pub(super) applies: Applies,
+    pub(super) deletes: Deletes,
+    pub(super) filter: Filter,
+    pub(super) missing: u32,
+    pub(super) status: Status,
+    pub(super) verified: Option<Depth>,
+    pub(super) codecs: Vec<CodecId>,
+    pub(super) keys: Vec<DataKeyId>,
+    pub(super) nodes: Vec<String>,
+    /// Without `locked_until`, which differs from backup to backup.
+    pub(super) copies: Vec<Held>,
+}
+
+/// The node of a log segment.
+fn node_of(entry: &Entry) -> Option<&str> {
+    (entry.kind == BackupKind::LogSegment).then(|| entry.log.as_ref().map_or("", |log| log.node.as_str()))
+}
+
+/// Log segments of every part belong to no timeline.
+fn timeline_of(entry: &Entry) -> TimelineId {
+    if entry.kind == BackupKind::LogSegment && entry.part.is_empty() { NO_TIMELINE } else { entry.timeline }
+}
+
+/// The timeline of what belongs to none.
+pub(super) const NO_TIMELINE: TimelineId = TimelineId::from_u128(0);
+
+impl Class {
+    pub(super) fn of(entry: &Entry) -> Self {
+        let unlocked = |copy: &Held| Held { locked_until: None, ..copy.clone() };
+        Self {
+            cluster: entry.cluster,
+            part: entry.part.clone(),
+            timeline: timeline_of(entry),
+            node: node_of(entry).map(str::to_owned),
+            kind: entry.kind,
+            applies: entry.applies,
+            deletes: entry.deletes,
+            filter: entry.filter.clone(),
+            missing: entry.missing,
+            status: entry.status,
+            verified: entry.verified.map(|verified| verified.depth),
+            codecs: entry.codecs.clone(),
+            keys: entry.keys.clone(),
+            nodes: entry.nodes.clone(),
+            copies: entry.copies.iter().map(unlocked).collect(),
+        }
+    }
+
+    /// As the hash of its entries in [`Classes::number`].
+    fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.cluster, &self.part, self.timeline, self.kind, self.status).hash(&mut hasher);
+        (self.verified, self.node.as_deref()).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Whether `entry` is of this class, without building its class.
+    fn holds(&self, entry: &Entry) -> bool {
+        let same =
+            |a: &Held, b: &Held| (a.state, a.tier, a.cost) == (b.state, b.tier, b.cost) && a.storage == b.storage;
+        self.kind == entry.kind
+            && self.applies == entry.applies
+            && self.deletes == entry.deletes
+            && self.status == entry.status
+            && self.missing == entry.missing
+            && self.verified == entry.verified.map(|verified| verified.depth)
+            && self.cluster == entry.cluster
+            && self.timeline == timeline_of(entry)
+            && self.part == entry.part
+            && self.node.as_deref() == node_of(entry)
+            && self.filter == entry.filter
+            && self.codecs == entry.codecs
+            && self.keys == entry.keys
+            && self.nodes == entry.nodes
+            && self.copies.len() == entry.copies.len()
+            && self.copies.iter().zip(&entry.copies).all(|(a, b)| same(a, b))
+    }
+
+    /// The copies that may be read for `request`, by their place in `copies`; a class without copies has one at home.
+    fn readable(&self, request: &Request) -> impl Iterator<Item = Copy<'_>> {
+        let allowed = |storage: &str| request.storages.as_ref().is_none_or(|storages| storages.contains(storage));
+        let home =
+            (self.copies.is_empty() && allowed(HOME)).then_some(Copy { storage: HOME, tier: Tier::Hot, cost: 0 });
+        let usable = move |copy: &&Held| copy.state == HeldState::Present && allowed(&copy.storage);
+        let held = self.copies.iter().filter(usable);
+        home.into_iter().chain(held.map(|copy| Copy { storage: &copy.storage, tier: copy.tier, cost: copy.cost }))
+    }
+
+    /// Whether backups of this class may be used where `filter` is wanted.
+    pub(super) fn judge<'a>(&'a self, request: &Request, filter: Option<&Filter>) -> Result<Vec<Copy<'a>>, Reason> {
+        match self.status {
+            Status::Corrupt => return Err(Reason::Corrupt),
+            Status::Deleted => return Err(Reason::Deleted),
+            Status::Partial if !request.allow_partial => return Err(Reason::Partial),
+            Status::Complete if self.missing > 0 && !request.allow_partial => return Err(Reason::Partial),
+            Status::Partial | Status::Complete => {}
+        }
+        if filter.is_some_and(|filter| !self.filter.covers(filter)) {
+            return Err(Reason::FilterTooNarrow);
+        }
+        if request.verified_only && self.verified.is_none() {
+            return Err(Reason::Unverified);
+        }
+        if request.keys.as_ref().is_some_and(|keys| !self.keys.iter().all(|key| keys.contains(key))) {
+            return Err(Reason::KeyMissing);
+        }
+        let known = |codec: &CodecId, known: &CodecId| codec == known || codec.split().0 == known.as_str();
+        if let Some(codecs) = &request.codecs
+            && !self.codecs.iter().all(|codec| codecs.iter().any(|have| known(codec, have)))
+        {
+            return Err(Reason::CodecMissing);
+        }
+        let copies: Vec<Copy<'a>> = self.readable(request).collect();
+        if copies.is_empty() { Err(Reason::CopyUnavailable) } else { Ok(copies) }
+    }
+
+    /// What one step of this class adds to a chain's risk.
+    pub(super) fn risk(&self) -> u128 {
+        let partial = self.status == Status::Partial || self.missing > 0;
+        let unseen = !self.kind.starts_a_chain() && self.deletes == Deletes::Unseen;
+        (u128::from(partial) << 104) | (u128::from(unseen) << 80) | (u128::from(self.verified.is_none()) << 56)
+    }
+}
+
+/// A readable copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Copy<'a> {
+    pub(super) storage: &'a str,
+    pub(super) tier: Tier,
+    pub(super) cost: u64,
+}
+
+/// One request costs as much as this many bytes: about what a link moves while it waits for an answer.
+const REQUEST_BYTES: u64 = 256 << 10;
+
+/// No backup's cost exceeds this, so that sums over a chain stay within their bits.
+const DEAREST: u64 = 1 << 48;
+
+impl Copy<'_> {
+    /// What reading a backup of so many bytes and objects from here costs, in byte equivalents.
+    pub(super) fn price(&self, bytes: u64, objects: u64) -> u64 {
+        let factor = match self.tier {
+            Tier::Hot => 1,
+            Tier::Cool => 2,
+            Tier::Archive => 64,
+        };
+        let moved = bytes.saturating_mul(factor).saturating_add(objects.saturating_mul(REQUEST_BYTES));
+        moved.saturating_add(self.cost).min(DEAREST)
+    }
+}
+
+/// Classes by number.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Classes {
+    pub(super) list: Vec<Class>,
+    by_hash: BTreeMap<u64, Vec<u32>>,
+    last: u32,
+}
+
+impl Classes {
+    /// The classes with these numbers.
+    pub(super) fn of(list: Vec<Class>) -> Self {
+        let mut by_hash = BTreeMap::<u64, Vec<u32>>::new();
+        for (class, number) in list.iter().zip(0..) {
+            by_hash.entry(class.hash()).or_default().push(number);
+        }
+        Self { list, by_hash, last: 0 }
+    }
+
+    /// The number of the class of `entry`.
+    pub(super) fn number(&mut self, entry: &Entry) -> u32 {
+        if self.list.get(self.last as usize).is_some_and(|class| class.holds(entry)) {
+            return self.last;
+        }
+        let mut hasher = DefaultHasher::new();
+        (entry.cluster, &entry.part, timeline_of(entry), entry.kind, entry.status).hash(&mut hasher);
+        (entry.verified.map(|verified| verified.depth), node_of(entry)).hash(&mut hasher);
+        let candidates = self.by_hash.entry(hasher.finish()).or_default();
+        let found = candidates.iter().copied().find(|at| self.list[*at as usize].holds(entry));
+        self.last = found.unwrap_or_else(|| {
+            let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+            candidates.push(number);
+            self.list.push(Class::of(entry));
+            number
+        });
+        self.last
+    }
+}
+
+impl Classes {
+    /// Bytes in memory, about: what the texts and lists hold.
+    pub(super) fn bytes(&self) -> usize {
+        let lists = |class: &Class| {
+            class.part.len()
+                + class.codecs.len() * 40
+                + class.keys.len() * 16
+                + class.nodes.iter().map(|node| node.len() + 24).sum::<usize>()
+                + class.copies.iter().map(|copy| copy.storage.len() + size_of::<Held>()).sum::<usize>()
+        };
+        self.list.iter().map(|class| lists(class) + size_of::<Class>() + 64).sum()
+    }
+}

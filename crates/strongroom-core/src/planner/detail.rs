@@ -1,0 +1,152 @@
+//! What of a backup planning seldom asks for, in few bytes a row: counts, run, parent, checks, pins, locks, name.
+//!
+//! ```text
+//!   flags  run:16  created−settled  records deletes objects plain stored  name  [parent:16] [verified−created]
+//!   [pins] [locks by copy]
+//! ```
+//! The same bytes stand in memory and in a snapshot.
+
+use super::bytes::{Reader, put, put_signed, put_text};
+use super::entry::{Entry, Pin, PinKind, Size};
+use super::shape::{Facts, shape_of};
+use super::shapes::Shapes;
+use crate::id::{BackupId, RunId};
+use crate::{Error, Result, Timestamp};
+
+const PARENT: u8 = 1;
+const VERIFIED: u8 = 2;
+const PINS: u8 = 4;
+const LOCKS: u8 = 8;
+const KNOWN: u8 = PARENT | VERIFIED | PINS | LOCKS;
+
+/// What a row's bytes say.
+#[derive(Debug, Clone)]
+pub(super) struct Detail {
+    pub(super) run: RunId,
+    pub(super) created: Timestamp,
+    pub(super) size: Size,
+    /// The number of the name's shape.
+    pub(super) shape: u32,
+    pub(super) parent: Option<BackupId>,
+    pub(super) verified: Option<Timestamp>,
+    pub(super) pins: Vec<Pin>,
+    /// Place of a copy among the class's copies, and until when it is locked.
+    pub(super) locks: Vec<(u32, Timestamp)>,
+}
+
+/// Appends what `entry` says.
+pub(super) fn write(entry: &Entry, shapes: &mut Shapes, out: &mut Vec<u8>) {
+    let locks = || {
+        let copies = entry.copies.iter().zip(0_u64..);
+        copies.filter_map(|(copy, at)| copy.locked_until.map(|until| (at, until)))
+    };
+    let flag = |yes: bool, flag: u8| if yes { flag } else { 0 };
+    out.push(
+        flag(entry.parent.is_some(), PARENT)
+            | flag(entry.verified.is_some(), VERIFIED)
+            | flag(!entry.pins.is_empty(), PINS)
+            | flag(locks().next().is_some(), LOCKS),
+    );
+    out.extend_from_slice(entry.run.as_bytes());
+    put_signed(out, entry.created.micros().wrapping_sub(entry.window.settled.micros()));
+    let size = &entry.size;
+    for number in [size.records, size.deletes, size.objects, size.plain_bytes, size.stored_bytes] {
+        put(out, number);
+    }
+    let facts = Facts { id: entry.id, from: entry.window.from, until: entry.window.until };
+    put(out, u64::from(shapes.number(|shape| shape_of(entry.manifest.as_str(), &facts, shape))));
+    if let Some(parent) = entry.parent {
+        out.extend_from_slice(parent.as_bytes());
+    }
+    if let Some(verified) = entry.verified {
+        put_signed(out, verified.when.micros().wrapping_sub(entry.created.micros()));
+    }
+    if !entry.pins.is_empty() {
+        put(out, entry.pins.len() as u64);
+        for pin in &entry.pins {
+            out.push(match pin.kind {
+                PinKind::Pin => 0,
+                PinKind::Hold => 1,
+                PinKind::Lease => 2,
+            });
+            put_text(out, &pin.reason);
+            out.push(u8::from(pin.until.is_some()));
+            put_signed(out, pin.until.map_or(0, Timestamp::micros));
+        }
+    }
+    if locks().next().is_some() {
+        put(out, locks().count() as u64);
+        for (at, until) in locks() {
+            put(out, at);
+            put_signed(out, until.micros());
+        }
+    }
+}
+
+impl Detail {
+    /// What damaged bytes say.
+    pub(super) fn none() -> Self {
+        Self {
+            run: RunId::from_u128(0),
+            created: Timestamp::EPOCH,
+            size: Size::default(),
+            shape: u32::MAX,
+            parent: None,
+            verified: None,
+            pins: Vec::new(),
+            locks: Vec::new(),
+        }
+    }
+
+    /// Reads one row's bytes, whose window is settled at `settled`.
+    pub(super) fn read(reader: &mut Reader<'_>, settled: i64) -> Result<Self> {
+        let (mut detail, flags) = Self::counts(reader, settled)?;
+        if flags & PARENT != 0 {
+            detail.parent = Some(BackupId::from_u128(u128::from_be_bytes(reader.array()?)));
+        }
+        if flags & VERIFIED != 0 {
+            let when = detail.created.micros().wrapping_add(reader.signed()?);
+            detail.verified = Some(Timestamp::from_micros(when));
+        }
+        if flags & PINS != 0 {
+            for _ in 0..reader.number()? {
+                let kind = match reader.byte()? {
+                    0 => PinKind::Pin,
+                    1 => PinKind::Hold,
+                    2 => PinKind::Lease,
+                    other => return Err(Error::corrupt(format!("a pin of kind {other} in the catalogue"))),
+                };
+                let reason = reader.text()?.to_owned();
+                let ends = reader.byte()? != 0;
+                let until = reader.signed()?;
+                let until = ends.then(|| Timestamp::from_micros(until));
+                detail.pins.push(Pin { kind, reason, until });
+            }
+        }
+        if flags & LOCKS != 0 {
+            for _ in 0..reader.number()? {
+                detail.locks.push((reader.small()?, Timestamp::from_micros(reader.signed()?)));
+            }
+        }
+        Ok(detail)
+    }
+
+    /// The part that every row has, and the flags.
+    pub(super) fn counts(reader: &mut Reader<'_>, settled: i64) -> Result<(Self, u8)> {
+        let flags = reader.byte()?;
+        if flags & !KNOWN != 0 {
+            return Err(Error::corrupt(format!("flags {flags:#x} in the catalogue")));
+        }
+        let run = RunId::from_u128(u128::from_be_bytes(reader.array()?));
+        let created = Timestamp::from_micros(settled.wrapping_add(reader.signed()?));
+        let size = Size {
+            records: reader.number()?,
+            deletes: reader.number()?,
+            objects: reader.number()?,
+            plain_bytes: reader.number()?,
+            stored_bytes: reader.number()?,
+        };
+        let shape = reader.small()?;
+        Ok((Self { run, created, size, shape, ..Self::none() }, flags))
+    }
+}

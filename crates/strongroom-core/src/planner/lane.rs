@@ -1,0 +1,108 @@
+//! Lanes: the backups of one part on one timeline, in the order of time; the log segments of one node, in the order of
+//! its ledger.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::ids::Ids;
+use super::reason::Reason;
+use super::rows::Rows;
+use crate::id::{ClusterId, TimelineId};
+use crate::model::PartName;
+
+/// One lane.
+#[derive(Debug, Clone)]
+pub(super) struct Lane {
+    pub(super) cluster: ClusterId,
+    /// Empty: log segments of every part.
+    pub(super) part: PartName,
+    pub(super) timeline: TimelineId,
+    /// The node, for log segments.
+    pub(super) node: Option<String>,
+    pub(super) rows: Range<u32>,
+    /// The largest `settled − until`.
+    pub(super) fuzz: i64,
+    /// The classes of its rows, growing.
+    pub(super) classes: Vec<u32>,
+}
+
+/// Sorts the rows by lane and, within a lane, by `until` (log segments: by the ledger), then by `settled` and id: the
+/// order of arrival is forgotten.
+pub(super) fn arrange(rows: &mut Rows) -> Vec<Lane> {
+    let mut lanes = BTreeMap::<_, Vec<u32>>::new();
+    for (class, number) in rows.classes.list.iter().zip(0_u32..) {
+        let name = (class.node.is_some(), class.cluster, &class.part, &class.node, class.timeline);
+        lanes.entry(name).or_default().push(number);
+    }
+    let mut lane_of_class = vec![0_usize; rows.classes.list.len()];
+    let mut made: Vec<Lane> = Vec::with_capacity(lanes.len());
+    for ((_, cluster, part, node, timeline), classes) in lanes {
+        for class in &classes {
+            lane_of_class[*class as usize] = made.len();
+        }
+        let (part, node) = (part.clone(), node.clone());
+        made.push(Lane { cluster, part, timeline, node, rows: 0..0, fuzz: 0, classes });
+    }
+    for class in &rows.class {
+        made[lane_of_class[*class as usize]].rows.end += 1;
+    }
+    let mut start = 0;
+    for lane in &mut made {
+        lane.rows = start..start + lane.rows.end;
+        start = lane.rows.end;
+    }
+    let mut next: Vec<u32> = made.iter().map(|lane| lane.rows.start).collect();
+    let mut order = vec![0_u32; rows.len()];
+    for (class, row) in rows.class.iter().zip(0_u32..) {
+        let at = &mut next[lane_of_class[*class as usize]];
+        order[*at as usize] = row;
+        *at += 1;
+    }
+    for lane in &made {
+        let slice = &mut order[lane.rows.start as usize..lane.rows.end as usize];
+        if lane.node.is_some() {
+            let place = |row: u32| rows.place(row).map(|place| place.at);
+            slice.sort_unstable_by_key(|row| (place(*row), rows.until[*row as usize], rows.id[*row as usize]));
+        } else {
+            sort_by_time(rows, slice);
+        }
+    }
+    if order.iter().zip(0_u32..).any(|(row, at)| *row != at) {
+        rows.permute(&order);
+    }
+    for lane in &mut made {
+        let fuzz = |row: u32| rows.settled(row).saturating_sub(rows.until[row as usize]);
+        lane.fuzz = lane.rows.clone().filter(|row| !rows.bad.contains_key(row)).map(fuzz).max().unwrap_or(0).max(0);
+    }
+    made.retain(|lane| !lane.rows.is_empty());
+    made
+}
+
+fn sort_by_time(rows: &Rows, slice: &mut [u32]) {
+    let key = |row: u32| (rows.until[row as usize], rows.settled(row), rows.id[row as usize]);
+    if slice.windows(2).all(|pair| rows.until[pair[0] as usize] < rows.until[pair[1] as usize]) {
+        return;
+    }
+    // Short keys first: the columns are read once each, and ties are rare.
+    let mut keyed: Vec<(i64, u32)> = slice.iter().map(|row| (rows.until[*row as usize], *row)).collect();
+    keyed.sort_unstable();
+    for (at, (_, row)) in slice.iter_mut().zip(&keyed) {
+        *at = *row;
+    }
+    for group in slice.chunk_by_mut(|a, b| rows.until[*a as usize] == rows.until[*b as usize]) {
+        if group.len() > 1 {
+            group.sort_unstable_by_key(|row| key(*row));
+        }
+    }
+}
+
+/// Marks rows that share an id: neither can be trusted to be meant, except that the same entry twice is one.
+pub(super) fn judge_ids(rows: &mut Rows, ids: &Ids) {
+    for group in ids.groups(rows) {
+        let whole: Vec<_> = group.iter().map(|row| rows.entry(*row)).collect();
+        let same = whole.windows(2).all(|pair| pair[0].is_some() && pair[0] == pair[1]);
+        for row in &group[usize::from(same)..] {
+            rows.bad.insert(*row, Reason::DuplicateId);
+        }
+    }
+}
