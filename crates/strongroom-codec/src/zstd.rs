@@ -40,7 +40,7 @@ struct Contexts {
 impl Zstd {
     /// The levels: negative ones are faster and pack less, high ones the reverse. 0 is not one of them.
     pub const LEVELS: RangeInclusive<i32> = -7..=22;
-    /// The default level: twice as fast as level 3 for 4 to 12 % more bytes (measured by the bench `codec`).
+    /// The default level: about twice as fast as level 3 for 4 to 12 % more bytes (measured by the bench `codec`).
     pub const DEFAULT_LEVEL: i32 = 1;
 
     /// Compresses at `level`; any level decompresses alike.

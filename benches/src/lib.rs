@@ -1,0 +1,3 @@
+//! Benches of strongroom: ratios in one run, so that they mean something on another machine.
+
+pub mod data;
