@@ -1,18 +1,19 @@
 //! Names of objects.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// The name of an object below a storage's root: segments joined by `/`, valid on every storage.
+/// The name of an object below a storage's root: segments joined by `/`, valid on every storage. Cheap to clone.
 ///
 /// At most 900 bytes; segments of 1 to 255 bytes out of ASCII letters, digits and `-_.%=+@~,`, neither `.` nor `..`.
 /// Other characters are escaped by [`Key::escape`], so a key means the same on a file system and in a bucket.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Key(String);
+pub struct Key(Arc<str>);
 
 const MAX_KEY: usize = 900;
 const MAX_SEGMENT: usize = 255;
@@ -37,7 +38,7 @@ impl Key {
                 _ => {}
             }
         }
-        Ok(Self(name))
+        Ok(Self(name.into()))
     }
 
     /// One segment that stands for any text: bytes that are not portable become `%XX`; `.` at the start too.
@@ -95,7 +96,7 @@ impl TryFrom<String> for Key {
 
 impl From<Key> for String {
     fn from(key: Key) -> Self {
-        key.0
+        key.0.as_ref().to_owned()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::codec::{CodecRegistry, FrameId, PartHeader};
 use crate::environment::Environment;
@@ -13,8 +13,8 @@ use crate::pipeline::Stack;
 use crate::pipeline::coder::{FrameFault, Scratch};
 use crate::pipeline::frame::{FRAME_HEADER, FrameHeader, MAX_PLAIN};
 use crate::pipeline::part::{HEAD_PREFIX, PartHead};
-use crate::repository::ListForm;
-use crate::{Error, Key, PutMode, Result, Storage, StorageExt as _};
+use crate::repository::{Chunks, ListForm, Sink};
+use crate::{Error, Key, Result, Storage, StorageExt as _};
 
 /// The most plain bytes of a list: about a million pieces.
 const LONGEST: usize = 2 << 30;
@@ -43,28 +43,42 @@ impl CodedList {
 
 #[async_trait]
 impl ListForm for CodedList {
-    async fn store(&self, storage: &dyn Storage, key: &Key, plain: Bytes) -> Result<ObjectRef> {
-        let (repository, stack) = (self.repository, self.stack.clone());
-        let header = PartHeader { repository, part: identity(key), salt: self.environment.random()? };
-        let body = blocking(move || encode(header, &stack, &plain)).await?;
+    async fn store(&self, storage: &dyn Storage, key: &Key, chunks: Chunks<'_>) -> Result<ObjectRef> {
+        let header = PartHeader { repository: self.repository, part: identity(key), salt: self.environment.random()? };
+        let coder = Arc::new(self.stack.begin(&header)?);
+        let head = PartHead { header, codecs: self.stack.ids() };
+        let mut body = head.to_bytes().map_err(|fault| Error::invalid(fault.to_string()))?;
+        let (mut frame, mut index) = (BytesMut::new(), 0_u32);
+        let encode = |id: FrameId, plain: Bytes, mut body: Vec<u8>| {
+            let coder = Arc::clone(&coder);
+            blocking(move || {
+                coder.encode(id, &[plain], &mut Scratch::default(), &mut body)?;
+                Ok(body)
+            })
+        };
+        for chunk in chunks {
+            frame.extend_from_slice(&chunk?);
+            // One byte at least is left for the last frame.
+            while frame.len() > MAX_PLAIN {
+                body = encode(FrameId { index, last: false }, frame.split_to(MAX_PLAIN).freeze(), body).await?;
+                index = index.checked_add(1).ok_or_else(|| Error::invalid("a list of pieces is too long"))?;
+            }
+        }
+        body = encode(FrameId { index, last: true }, frame.freeze(), body).await?;
+        let body = Bytes::from(body);
         let object = ObjectRef { key: key.clone(), size: body.len() as u64, blake3: Blake3::of(&body) };
-        let mut upload = storage.create(key, PutMode::CreateNew).await?;
-        upload.write(body).await?;
-        upload.finish().await?;
+        // The salt in it is the nonce that tells a lost reply from a lost race.
+        storage.put_new(key, body).await?;
         Ok(object)
     }
 
-    async fn load(&self, storage: &dyn Storage, object: &ObjectRef) -> Result<Bytes> {
+    async fn load(&self, storage: &dyn Storage, object: &ObjectRef, sink: &mut Sink<'_>) -> Result<()> {
         let bytes = storage.get(&object.key, object.size).await?;
-        let (repository, registry, object) = (self.repository, Arc::clone(&self.registry), object.clone());
-        blocking(move || {
-            if bytes.len() as u64 != object.size || Blake3::of(&bytes) != object.blake3 {
-                return Err(Error::corrupt(format!("{}: its bytes are not those that were stored", object.key))
-                    .hint("use another copy, or an earlier backup"));
-            }
-            decode(repository, &*registry, &object.key, &bytes)
-        })
-        .await
+        if bytes.len() as u64 != object.size || Blake3::of(&bytes) != object.blake3 {
+            return Err(Error::corrupt(format!("{}: its bytes are not those that were stored", object.key))
+                .hint("use another copy, or an earlier backup"));
+        }
+        self.decode(&object.key, &bytes, sink).await
     }
 }
 
@@ -79,55 +93,44 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
         .unwrap_or_else(|error| Err(Error::internal("coding a list panicked").because(error)))
 }
 
-fn encode(header: PartHeader, stack: &Stack, plain: &Bytes) -> Result<Bytes> {
-    let coder = stack.begin(&header)?;
-    let head = PartHead { header, codecs: stack.ids() };
-    let mut out = head.to_bytes().map_err(|fault| Error::invalid(fault.to_string()))?;
-    let mut scratch = Scratch::default();
-    let frames = plain.len().div_ceil(MAX_PLAIN).max(1);
-    for number in 0..frames {
-        let from = number * MAX_PLAIN;
-        let frame = plain.slice(from..plain.len().min(from + MAX_PLAIN));
-        let index = u32::try_from(number).map_err(|_| Error::invalid("a list of pieces is too long"))?;
-        coder.encode(FrameId { index, last: number + 1 == frames }, &[frame], &mut scratch, &mut out)?;
-    }
-    Ok(out.into())
-}
-
-pub(super) fn decode(
-    repository: RepositoryId,
-    registry: &dyn CodecRegistry,
-    key: &Key,
-    bytes: &Bytes,
-) -> Result<Bytes> {
-    let fault = |at: usize, fault: FrameFault| fault.at(key, at as u64);
-    let cut_off = || Error::corrupt(format!("{key}: the list of pieces is cut off"));
-    let prefix = bytes.first_chunk::<HEAD_PREFIX>().ok_or_else(cut_off)?;
-    let length = PartHead::measure(prefix).map_err(|found| fault(0, found))?;
-    let head = PartHead::parse(bytes.get(..length).ok_or_else(cut_off)?).map_err(|found| fault(0, found))?;
-    if head.header.repository != repository || head.header.part != identity(key) {
-        return Err(Error::corrupt(format!("{key} holds another list, or that of another repository")));
-    }
-    let coder = Stack::resolve(registry, &head.codecs)?.begin(&head.header)?;
-    let (mut at, mut plain, mut scratch) = (length, Vec::new(), Scratch::default());
-    for index in 0.. {
-        let header = bytes.get(at..).and_then(|rest| rest.first_chunk::<FRAME_HEADER>()).ok_or_else(cut_off)?;
-        let header = FrameHeader::parse(header, index).map_err(|found| fault(at, found))?;
-        let begin = at + FRAME_HEADER;
-        let body = bytes.get(begin..begin + header.coded as usize).ok_or_else(cut_off)?;
-        header.check(&[bytes.slice_ref(body)]).map_err(|found| fault(at, found))?;
-        if plain.len() + header.plain as usize > LONGEST {
-            return Err(Error::corrupt(format!("{key}: the list of pieces is longer than {LONGEST} bytes")));
+impl CodedList {
+    /// Decodes a whole list, frame by frame.
+    pub(super) async fn decode(&self, key: &Key, bytes: &Bytes, sink: &mut Sink<'_>) -> Result<()> {
+        let fault = |at: usize, fault: FrameFault| fault.at(key, at as u64);
+        let cut_off = || Error::corrupt(format!("{key}: the list of pieces is cut off"));
+        let prefix = bytes.first_chunk::<HEAD_PREFIX>().ok_or_else(cut_off)?;
+        let length = PartHead::measure(prefix).map_err(|found| fault(0, found))?;
+        let head = PartHead::parse(bytes.get(..length).ok_or_else(cut_off)?).map_err(|found| fault(0, found))?;
+        if head.header.repository != self.repository || head.header.part != identity(key) {
+            return Err(Error::corrupt(format!("{key} holds another list, or that of another repository")));
         }
-        coder.decode(&header, body, &mut scratch, &mut plain).map_err(|error| error.within(key))?;
-        at = begin + body.len();
-        if header.id.last {
-            break;
+        let coder = Arc::new(Stack::resolve(&*self.registry, &head.codecs)?.begin(&head.header)?);
+        let (mut at, mut total) = (length, 0);
+        for index in 0.. {
+            let header = bytes.get(at..).and_then(|rest| rest.first_chunk::<FRAME_HEADER>()).ok_or_else(cut_off)?;
+            let header = FrameHeader::parse(header, index).map_err(|found| fault(at, found))?;
+            let end = at + FRAME_HEADER + header.coded as usize;
+            if end > bytes.len() {
+                return Err(cut_off());
+            }
+            let body = bytes.slice(at + FRAME_HEADER..end);
+            header.check(std::slice::from_ref(&body)).map_err(|found| fault(at, found))?;
+            total += header.plain as usize;
+            if total > LONGEST {
+                return Err(Error::corrupt(format!("{key}: the list of pieces is longer than {LONGEST} bytes")));
+            }
+            let frames = Arc::clone(&coder);
+            let decode = move || {
+                let mut plain = Vec::new();
+                frames.decode(&header, &body, &mut Scratch::default(), &mut plain)?;
+                Ok(plain)
+            };
+            sink(&blocking(decode).await.map_err(|error| error.within(key))?)?;
+            at = end;
+            if header.id.last {
+                break;
+            }
         }
-    }
-    if at == bytes.len() {
-        Ok(plain.into())
-    } else {
-        Err(Error::corrupt(format!("{key}: bytes follow the list of pieces")))
+        if at == bytes.len() { Ok(()) } else { Err(Error::corrupt(format!("{key}: bytes follow the list of pieces"))) }
     }
 }

@@ -70,6 +70,112 @@ pub(crate) fn seal<T: Serialize>(
     Ok(out.into())
 }
 
+/// As much of a long document is made at once.
+const CHUNK: usize = 256 << 10;
+
+/// The bytes of a document like [`seal`]'s, chunk by chunk, so that a long one never rests in memory.
+pub(crate) fn chunks<T: Serialize>(
+    kind: Kind,
+    repository: RepositoryId,
+    nonce: [u8; 16],
+    lines: impl Iterator<Item = T>,
+) -> impl Iterator<Item = Result<Bytes>> {
+    let head = Head { strongroom: kind, format: FORMAT, repository, nonce: hex(&nonce) };
+    let mut lines = lines.fuse();
+    let (mut head, mut hasher, mut over) = (Some(head), blake3::Hasher::new(), false);
+    std::iter::from_fn(move || {
+        if over {
+            return None;
+        }
+        let mut out = Vec::with_capacity(CHUNK + 4096);
+        let filled = head.take().map_or(Ok(()), |head| push_line(&mut out, &head)).and_then(|()| {
+            while out.len() < CHUNK {
+                let Some(line) = lines.next() else {
+                    over = true;
+                    break;
+                };
+                push_line(&mut out, &line)?;
+            }
+            hasher.update(&out);
+            if over { push_line(&mut out, &Foot { blake3: hasher.finalize().into() }) } else { Ok(()) }
+        });
+        over |= filled.is_err();
+        Some(filled.map(|()| out.into()))
+    })
+}
+
+/// Opens a document that comes in chunks, as [`open`] does one that is there: each line of the body goes to `line` as soon
+/// as it is known not to be the last of the document. What was given out is proven only by [`Opening::finish`].
+pub(crate) struct Opening<'a, F> {
+    key: &'a Key,
+    kinds: &'a [Kind],
+    repository: RepositoryId,
+    line: F,
+    /// Large, so in a box: futures hold this.
+    hasher: Box<blake3::Hasher>,
+    /// What came and is not worked off.
+    rest: Vec<u8>,
+    headed: bool,
+}
+
+impl<'a, F: FnMut(&[u8]) -> Result<()>> Opening<'a, F> {
+    pub(crate) fn new(key: &'a Key, kinds: &'a [Kind], repository: RepositoryId, line: F) -> Self {
+        Self { key, kinds, repository, line, hasher: Box::default(), rest: Vec::new(), headed: false }
+    }
+
+    /// Takes the next bytes.
+    pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<()> {
+        self.rest.extend_from_slice(chunk);
+        let sure = self.rest.len().saturating_sub(FOOT);
+        let end = self.rest[..sure].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        self.work_off(end)
+    }
+
+    /// Checks the end of the document.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        let damaged = |key: &Key, why: &str| {
+            Error::corrupt(format!("{key} is damaged: {why}")).hint("put back a good copy of it, or use another copy")
+        };
+        let at = self.rest.len().checked_sub(FOOT).ok_or_else(|| damaged(self.key, "it is too short"))?;
+        let foot = serde_json::from_slice::<Foot>(&self.rest[at..]);
+        let Ok(foot) =
+            foot.map_err(drop).and_then(|foot| if at == 0 || self.rest[at - 1] == b'\n' { Ok(foot) } else { Err(()) })
+        else {
+            return Err(damaged(self.key, "its last line, which proves it, is missing or cut"));
+        };
+        self.work_off(at)?;
+        if !self.headed {
+            return Err(damaged(self.key, "it has no head"));
+        }
+        if foot.blake3 != Blake3::from(self.hasher.finalize()) {
+            return Err(damaged(self.key, "its bytes are not those that were written"));
+        }
+        Ok(())
+    }
+
+    fn work_off(&mut self, end: usize) -> Result<()> {
+        if end == 0 {
+            return Ok(());
+        }
+        let rest = std::mem::take(&mut self.rest);
+        let (lines, kept) = rest.split_at(end);
+        self.hasher.update(lines);
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            if self.headed {
+                (self.line)(line)?;
+            } else {
+                let head = serde_json::from_slice(line).map_err(|error| {
+                    Error::corrupt(format!("{} is damaged: it has no head", self.key)).because(error)
+                })?;
+                check_head(self.key, &head, self.kinds, Some(self.repository))?;
+                self.headed = true;
+            }
+        }
+        self.rest = kept.to_vec();
+        Ok(())
+    }
+}
+
 fn push_line<T: Serialize>(out: &mut Vec<u8>, line: &T) -> Result<()> {
     serde_json::to_writer(&mut *out, line)
         .map_err(|error| Error::internal("a document could not be written as JSON").because(error))?;
@@ -140,6 +246,14 @@ pub(crate) fn open<'a>(
     let end = covered.iter().position(|byte| *byte == b'\n').unwrap_or(covered.len() - 1);
     let (head, body) = covered.split_at(end + 1);
     let head: Head = serde_json::from_slice(head).map_err(|error| damaged("it has no head").because(error))?;
+    check_head(key, &head, kinds, repository)?;
+    Ok(Opened { kind: head.strongroom, repository: head.repository, body })
+}
+
+fn check_head(key: &Key, head: &Head, kinds: &[Kind], repository: Option<RepositoryId>) -> Result<()> {
+    let damaged = |why: &str| {
+        Error::corrupt(format!("{key} is damaged: {why}")).hint("put back a good copy of it, or use another copy")
+    };
     if head.format > FORMAT {
         return Err(newer(key, head.format));
     }
@@ -149,7 +263,7 @@ pub(crate) fn open<'a>(
     if repository.is_some_and(|own| own != head.repository) {
         return Err(damaged("it belongs to another repository"));
     }
-    Ok(Opened { kind: head.strongroom, repository: head.repository, body })
+    Ok(())
 }
 
 fn newer(key: &Key, format: u32) -> Error {
@@ -222,10 +336,55 @@ mod tests {
         assert!(error.to_string().contains("format 9") && error.to_string().contains("up to 1"), "{error}");
     }
 
+    fn in_chunks(bytes: &[u8], size: usize) -> Result<Vec<String>> {
+        let (key, mut lines) = (key(), Vec::new());
+        let mut opening = Opening::new(&key, &[Kind::Pieces], REPOSITORY, |line: &[u8]| {
+            lines.push(parse(line, &Key::new("x")?)?);
+            Ok(())
+        });
+        for chunk in bytes.chunks(size) {
+            opening.push(chunk)?;
+        }
+        opening.finish()?;
+        Ok(lines)
+    }
+
+    #[test]
+    fn chunks_are_the_same_document() {
+        for count in [0, 1, 5000] {
+            let lines: Vec<String> = (0..count).map(|number| format!("{number:0100}")).collect();
+            let made: Vec<Bytes> =
+                chunks(Kind::Pieces, REPOSITORY, [1; 16], lines.iter()).map(Result::unwrap).collect();
+            let made = made.concat();
+            assert_eq!(made, seal(Kind::Pieces, REPOSITORY, [1; 16], &lines).unwrap());
+            for size in [1, 50, 77, 78, 79, 1 << 20] {
+                if made.len() / size < 10_000 {
+                    assert_eq!(in_chunks(&made, size).unwrap(), lines, "{size}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_cut_and_every_flip_is_told_in_chunks_too() {
+        let bytes = seal(Kind::Pieces, REPOSITORY, [1; 16], ["one", "two"]).unwrap();
+        for end in 0..bytes.len() {
+            assert_eq!(in_chunks(&bytes[..end], 10).unwrap_err().kind(), ErrorKind::Corrupt, "cut at {end}");
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(in_chunks(&flipped, 10).is_err() || flipped.eq_ignore_ascii_case(&bytes), "bit {bit}");
+        }
+        assert!(in_chunks(&seal(Kind::Segment, REPOSITORY, [1; 16], ["x"]).unwrap(), 10).is_err());
+        assert!(in_chunks(&seal(Kind::Pieces, RepositoryId::from_u128(8), [1; 16], ["x"]).unwrap(), 10).is_err());
+    }
+
     proptest::proptest! {
         #[test]
         fn hostile_bytes_never_panic(bytes: Vec<u8>) {
             proptest::prop_assert!(open(&key(), &bytes, &[Kind::Segment], None).is_err());
+            proptest::prop_assert!(in_chunks(&bytes, 7).is_err());
         }
     }
 }

@@ -32,7 +32,7 @@ pub use content::SharedContent;
 pub use identity::{InitOptions, RepositoryInfo};
 pub use lease::{LEASE_TIME, Lease, LeaseState, LeaseTerms, Purpose, Watch};
 pub use manifests::folder_of;
-pub use pieces::{ListForm, PlainList, StoredList};
+pub use pieces::{Chunks, ListForm, PlainList, Sink, StoredList};
 pub use prune::{Doomed, Guard, PrunePlan, PruneRequest, Spared, SweepReport, Why};
 pub use registration::{Registration, RegistrationOutcome};
 pub use writer::{BackupDraft, Commit};

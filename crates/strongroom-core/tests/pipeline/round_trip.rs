@@ -8,7 +8,7 @@ use strongroom_core::pipeline::coder::Scratch;
 use strongroom_core::pipeline::frame::FrameHeader;
 use strongroom_core::pipeline::{Origin, Settings, Stack};
 use strongroom_core::{ErrorKind, Key, PutMode, Storage as _};
-use strongroom_testkit::MemoryStorage;
+use strongroom_testkit::{Call, MemoryStorage, Recording};
 
 use crate::support::{REPOSITORY, bytes, collect, progress, read, reader, small, write, writer};
 use crate::toy::{self, Xor};
@@ -99,7 +99,10 @@ async fn small_pieces_share_objects_and_are_read_with_one_request_each_object() 
     let written = write(&writer(storage.clone(), small(), &[]), &bodies).await.unwrap();
     assert!(written.objects.len() < 8, "{} objects for 100 pieces", written.objects.len());
     assert!(written.pieces.iter().all(|piece| piece.parts[0].slice.is_some()));
-    assert_eq!(read(&reader(storage, small(), &[]), &written.pieces).await.unwrap(), bodies);
+    let recording = Recording::new(storage);
+    assert_eq!(read(&reader(recording.clone(), small(), &[]), &written.pieces).await.unwrap(), bodies);
+    let reads = recording.traffic().count(|call| matches!(call, Call::Read(..)));
+    assert_eq!(reads, written.objects.len());
 }
 
 #[tokio::test]

@@ -3,17 +3,14 @@
 //! `receipts/begun` says what was begun; `receipts/<nonce>` holds the receipts of one task each. A backup that was cut
 //! off is gone on with from these alone.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::choice::BackupKindWish;
-use crate::codec::{CodecId, CodecRegistry};
+use crate::codec::CodecId;
 use crate::engine::CodedList;
-use crate::engine::list;
 use crate::environment::Environment;
 use crate::id::{BackupId, ClusterId, RunId, TimelineId};
 use crate::manifest::StoredPiece;
@@ -50,24 +47,13 @@ pub(super) struct BegunNote {
 #[derive(Debug, Clone)]
 pub(super) struct Notes {
     repository: Repository,
-    registry: Arc<dyn CodecRegistry>,
     form: CodedList,
     folder: String,
 }
 
 impl Notes {
-    pub(super) fn new(
-        repository: &Repository,
-        registry: &Arc<dyn CodecRegistry>,
-        form: CodedList,
-        begun: &Begun,
-    ) -> Self {
-        Self {
-            repository: repository.clone(),
-            registry: Arc::clone(registry),
-            form,
-            folder: format!("{}receipts/", begun.folder),
-        }
+    pub(super) fn new(repository: &Repository, form: CodedList, begun: &Begun) -> Self {
+        Self { repository: repository.clone(), form, folder: format!("{}receipts/", begun.folder) }
     }
 
     fn environment(&self) -> &Environment {
@@ -83,7 +69,8 @@ impl Notes {
     }
 
     /// Remembers what a task stored.
-    pub(super) async fn stored(&self, pieces: &[StoredPiece]) -> Result<()> {
+    pub(super) async fn stored(&self, pieces: impl Iterator<Item = &StoredPiece>) -> Result<()> {
+        let pieces: Vec<&StoredPiece> = pieces.collect();
         let nonce = u64::from_le_bytes(self.environment().random()?);
         self.store(&Key::new(format!("{}{nonce:016x}", self.folder))?, &pieces).await
     }
@@ -128,12 +115,18 @@ impl Notes {
     async fn store<T: Serialize + Sync>(&self, key: &Key, value: &T) -> Result<()> {
         let body = serde_json::to_vec(value)
             .map_err(|error| Error::internal("a note can't be written as JSON").because(error))?;
-        self.form.store(&**self.repository.storage(), key, body.into()).await.map(drop)
+        let chunks = Box::new(std::iter::once(Ok(Bytes::from(body))));
+        self.form.store(&**self.repository.storage(), key, chunks).await.map(drop)
     }
 
     async fn load<T: DeserializeOwned>(&self, key: &Key) -> Result<T> {
         let bytes: Bytes = self.repository.storage().get(key, LARGEST).await?;
-        let plain = list::decode(self.repository.id(), &*self.registry, key, &bytes)?;
+        let mut plain = Vec::new();
+        let mut take = |chunk: &[u8]| {
+            plain.extend_from_slice(chunk);
+            Ok(())
+        };
+        self.form.decode(key, &bytes, &mut take).await?;
         serde_json::from_slice(&plain)
             .map_err(|error| Error::corrupt(format!("{key} holds no note of a backup")).because(error))
     }

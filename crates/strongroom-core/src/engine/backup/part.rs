@@ -1,18 +1,17 @@
 //! One part of a run: store its pieces, write the list, commit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::note::{BegunNote, Notes};
 use super::report::Committed;
-use super::store::{Stored, Yard};
+use super::store::{Kept, Stored, Yard};
 use crate::cluster::{FrozenPart, Topology};
 use crate::codec::CodecId;
 use crate::engine::CodedList;
 use crate::id::DataKeyId;
-use crate::manifest::{FORMAT, Manifest, StoredPiece, Totals};
+use crate::manifest::{FORMAT, Manifest, Totals};
 use crate::model::Window;
-use crate::pipeline::NumberedPiece;
 use crate::repository::{BackupDraft, Begun, Commit, Lease, Repository, SharedContent};
 use crate::{Error, Key, Result};
 
@@ -20,10 +19,10 @@ use crate::{Error, Key, Result};
 const ROUNDS: u32 = 5;
 
 /// A part that was begun.
-pub(super) struct PartWork {
+pub(super) struct PartWork<'a> {
     pub(super) begun: Begun,
     pub(super) note: BegunNote,
-    pub(super) frozen: FrozenPart,
+    pub(super) frozen: &'a FrozenPart,
     pub(super) window: Window,
     pub(super) stored: Stored,
     pub(super) notes: Notes,
@@ -52,17 +51,12 @@ impl BegunNote {
     }
 }
 
-impl PartWork {
+impl PartWork<'_> {
     /// Stores and commits.
     pub(super) async fn run(mut self, common: &Common<'_>) -> Result<(Committed, Vec<String>)> {
         let resumed_pieces = self.stored.pieces.len() as u64;
         for _ in 0..ROUNDS {
-            let missing: Vec<NumberedPiece> = (0..)
-                .zip(&self.frozen.pieces)
-                .filter(|(number, _)| !self.stored.pieces.contains_key(number))
-                .map(|(number, spec)| NumberedPiece { number, spec: spec.clone() })
-                .collect();
-            common.yard.store(&self.begun, &self.notes, missing, &mut self.stored).await?;
+            common.yard.store(&self.begun, &self.notes, &self.frozen.pieces, &mut self.stored).await?;
             match self.commit(common).await? {
                 (manifest, Commit::Done { manifest: object, unrecorded }) => {
                     self.notes.clear().await;
@@ -98,10 +92,12 @@ impl PartWork {
 
     async fn commit(&self, common: &Common<'_>) -> Result<(Manifest, Commit)> {
         let repository = common.repository;
-        let pieces: Vec<StoredPiece> = self.stored.pieces.values().cloned().collect();
-        let list = repository.store_pieces(&self.begun, common.list, &pieces).await?;
-        let settled = pieces.iter().filter_map(|piece| piece.summary.settled).fold(self.window.settled, Ord::max);
-        let used = codecs_used(&self.note.codecs, &pieces);
+        let pieces = &self.stored.pieces;
+        // Lines are made as they are written: there may be a hundred thousand.
+        let lines = (0..).zip(&self.frozen.pieces).filter_map(|(number, spec)| Some(pieces.get(&number)?.of(spec)));
+        let list = repository.store_pieces(&self.begun, common.list, lines).await?;
+        let settled = pieces.values().filter_map(|piece| piece.summary.settled).fold(self.window.settled, Ord::max);
+        let used = codecs_used(&self.note.codecs, pieces);
         let keys: BTreeSet<DataKeyId> = used.iter().filter_map(CodecId::data_key).collect();
         let manifest = Manifest {
             format: FORMAT,
@@ -119,7 +115,7 @@ impl PartWork {
             filter: self.frozen.filter.clone(),
             codecs: self.note.codecs.clone(),
             keys: keys.into_iter().collect(),
-            totals: totals(&pieces, self.stored.reused_bytes),
+            totals: totals(pieces, self.stored.reused_bytes),
             pieces: list.pieces.clone(),
             shared: list.shared.clone(),
             topology: common.topology.clone(),
@@ -135,16 +131,16 @@ impl PartWork {
     }
 }
 
-fn codecs_used(own: &[CodecId], pieces: &[StoredPiece]) -> BTreeSet<CodecId> {
-    let others = pieces.iter().flat_map(|piece| &piece.parts).filter_map(|part| part.codecs.as_ref()).flatten();
+fn codecs_used(own: &[CodecId], pieces: &BTreeMap<u64, Kept>) -> BTreeSet<CodecId> {
+    let others = pieces.values().flat_map(|piece| &piece.parts).filter_map(|part| part.codecs.as_ref()).flatten();
     own.iter().chain(others).cloned().collect()
 }
 
 /// Counts and sizes. An object that several pieces share counts once.
-fn totals(pieces: &[StoredPiece], reused_bytes: u64) -> Totals {
+fn totals(pieces: &BTreeMap<u64, Kept>, reused_bytes: u64) -> Totals {
     let mut totals = Totals { pieces: pieces.len() as u64, reused_bytes, ..Totals::default() };
     let mut objects: BTreeSet<&Key> = BTreeSet::new();
-    for piece in pieces {
+    for piece in pieces.values() {
         totals.records += piece.summary.records;
         totals.deletes += piece.summary.deletes;
         totals.definitions += piece.summary.definitions;

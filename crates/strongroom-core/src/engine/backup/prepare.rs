@@ -106,8 +106,7 @@ impl Run {
             Arc::clone(&registry),
             self.request.stack.clone(),
         );
-        let left =
-            if self.resumed { left(&self.repository, &registry, &list, &loaded, run).await? } else { ByPart::new() };
+        let left = if self.resumed { left(&self.repository, &list, &loaded, run).await? } else { ByPart::new() };
         let mut prepared = Prepared {
             run,
             scope: self.request.scope.clone(),

@@ -1,10 +1,7 @@
 //! Finding what an earlier attempt at a run left.
 
-use std::sync::Arc;
-
 use super::ByPart;
 use super::note::{BegunNote, Notes};
-use crate::codec::CodecRegistry;
 use crate::engine::CodedList;
 use crate::id::RunId;
 use crate::repository::{Begun, Loaded, Repository};
@@ -25,14 +22,13 @@ pub(super) fn lease_name(run: RunId) -> String {
 /// What is left of `run`, by part. Backups that were begun without a note have stored nothing, and are left to prune.
 pub(super) async fn left(
     repository: &Repository,
-    registry: &Arc<dyn CodecRegistry>,
     list: &CodedList,
     loaded: &Loaded,
     run: RunId,
 ) -> Result<ByPart<Left>> {
     let mut left: ByPart<Left> = ByPart::new();
     for begun in loaded.in_progress.iter().filter(|begun| begun.lease == lease_name(run)) {
-        let notes = Notes::new(repository, registry, list.clone(), begun);
+        let notes = Notes::new(repository, list.clone(), begun);
         let Some(note) = notes.begun().await? else { continue };
         if note.run != run {
             return Err(Error::corrupt(format!("the note of {begun} is that of another run")));

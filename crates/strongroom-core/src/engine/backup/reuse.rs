@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::note::BegunNote;
+use super::store::Kept;
 use crate::cluster::{FrozenPart, PieceKind};
 use crate::manifest::StoredPiece;
 use crate::model::{Applies, Window};
@@ -17,7 +18,7 @@ pub(super) fn reuse(
     note: &BegunNote,
     frozen: &FrozenPart,
     stored: Vec<StoredPiece>,
-) -> Result<(Window, BTreeMap<u64, StoredPiece>)> {
+) -> Result<(Window, BTreeMap<u64, Kept>)> {
     let refuse = |why: &str| {
         Err(Error::unsupported(format!("the backup of part '{}' can't be resumed: {why}", note.part))
             .hint("start a new backup; the interrupted one is collected by prune"))
@@ -53,7 +54,7 @@ pub(super) fn reuse(
         let group_kept = piece.group.as_deref().is_none_or(|group| !incomplete.contains(group));
         let may_mix = piece.kind == PieceKind::Data && !deletes_apart && group_kept;
         if alike && (unchanging || may_mix) {
-            kept.insert(index, StoredPiece { spec: piece.clone(), ..stored });
+            kept.insert(index, stored.into());
         }
     }
     Ok((window, kept))
@@ -125,13 +126,13 @@ mod tests {
     }
 
     fn stored(pieces: &[&str]) -> Vec<StoredPiece> {
-        let stored = |text: &&str| StoredPiece {
+        let stored = |(number, text): (u64, &&str)| StoredPiece {
             spec: piece(text),
             summary: PieceSummary::default(),
-            plain_bytes: 1,
+            plain_bytes: number,
             parts: Vec::new(),
         };
-        pieces.iter().map(stored).collect()
+        (0..).zip(pieces).map(stored).collect()
     }
 
     fn kept(now: Window, applies: Applies, pieces: &[&str], before: &[&str]) -> Option<Vec<String>> {
@@ -139,8 +140,10 @@ mod tests {
         let (window, kept) = reuse(&note, &frozen(now, applies, pieces), stored(before)).ok()?;
         assert_eq!((window.from, window.until), (note.window.from, note.window.until));
         assert!(window.settled >= now.settled && window.settled >= note.window.settled);
-        assert!(kept.iter().all(|(index, kept)| pieces[usize::try_from(*index).unwrap()] == kept.spec.name));
-        Some(kept.into_values().map(|piece| piece.spec.name).collect())
+        // The number of plain bytes tells which one was kept.
+        let name = |kept: &Kept| before[usize::try_from(kept.plain_bytes).unwrap()];
+        assert!(kept.iter().all(|(index, kept)| pieces[usize::try_from(*index).unwrap()] == name(kept)));
+        Some(kept.values().map(|kept| name(kept).to_owned()).collect())
     }
 
     #[test]

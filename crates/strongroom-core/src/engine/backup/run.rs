@@ -151,20 +151,20 @@ impl Run {
     }
 
     /// Begins a part, or goes on with one that was begun.
-    async fn begin(
+    async fn begin<'a>(
         &self,
         prepared: &mut Prepared,
         lease: &Lease,
-        frozen: &FrozenPart,
+        frozen: &'a FrozenPart,
         choice: &Choice,
-    ) -> Result<PartWork> {
+    ) -> Result<PartWork<'a>> {
         let kind = check(frozen, choice)?;
         if let Some(left) = prepared.left.remove(&frozen.part) {
             let begun = self.repository.resume(lease, &left.begun).await?;
             let (pieces, warnings) = left.notes.receipts().await?;
             let (window, pieces) = reuse(&left.note, frozen, pieces)?;
             let stored = Stored { pieces, warnings, ..Stored::default() };
-            return Ok(PartWork { begun, note: left.note, frozen: frozen.clone(), window, stored, notes: left.notes });
+            return Ok(PartWork { begun, note: left.note, frozen, window, stored, notes: left.notes });
         }
         if choice.new_timeline {
             let (id, part, cluster) = (choice.timeline, frozen.part.clone(), prepared.topology.identity.id);
@@ -173,9 +173,9 @@ impl Run {
         let now = self.repository.environment().now();
         let note = prepared.note(frozen, choice, kind, self.request.stack.ids(), now);
         let begun = self.repository.begin(lease, &note.draft()).await?;
-        let notes = Notes::new(&self.repository, &self.registry, prepared.list.clone(), &begun);
+        let notes = Notes::new(&self.repository, prepared.list.clone(), &begun);
         notes.begin(&note).await?;
         let window = frozen.window;
-        Ok(PartWork { begun, note, frozen: frozen.clone(), window, stored: Stored::default(), notes })
+        Ok(PartWork { begun, note, frozen, window, stored: Stored::default(), notes })
     }
 }

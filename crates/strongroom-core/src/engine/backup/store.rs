@@ -10,7 +10,7 @@ use tokio::task::{JoinError, JoinSet};
 use super::batch::batches;
 use super::content::content_name;
 use super::note::Notes;
-use crate::cluster::PieceSpec;
+use crate::cluster::{PieceSpec, PieceSummary};
 use crate::codec::{CodecId, CodecRegistry};
 use crate::id::{ClusterId, RepositoryId};
 use crate::manifest::{Blake3, StoredPart, StoredPiece};
@@ -39,18 +39,43 @@ pub(super) struct Yard {
     pub(super) shared: Option<Arc<SharedContent>>,
 }
 
+/// What rests on storage of a piece; the piece itself is known by its number.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) summary: PieceSummary,
+    pub(super) plain_bytes: u64,
+    pub(super) parts: Vec<StoredPart>,
+}
+
+impl Kept {
+    /// As a line of the list of pieces.
+    pub(super) fn of(&self, spec: &PieceSpec) -> StoredPiece {
+        let Self { summary, plain_bytes, parts } = self.clone();
+        StoredPiece { spec: spec.clone(), summary, plain_bytes, parts }
+    }
+}
+
+impl From<StoredPiece> for Kept {
+    fn from(piece: StoredPiece) -> Self {
+        Self { summary: piece.summary, plain_bytes: piece.plain_bytes, parts: piece.parts }
+    }
+}
+
 /// What was found or stored of a part.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
     /// By the number of the piece.
-    pub(super) pieces: BTreeMap<u64, StoredPiece>,
+    pub(super) pieces: BTreeMap<u64, Kept>,
     /// Stored bytes of shared content that was there already.
     pub(super) reused_bytes: u64,
     pub(super) warnings: Vec<String>,
 }
 
-/// The pieces of a task with their numbers, and what went wrong that does no harm.
-type Done = Result<(Vec<(u64, StoredPiece)>, Option<String>)>;
+/// Which pieces are stored together. Tasks are made of it one by one: they copy what they name.
+enum Planned {
+    Pack { stem: Key, pieces: Vec<u64> },
+    Content { name: Blake3, pieces: Vec<u64> },
+}
 
 /// A task, and which pieces get its receipt.
 enum Task {
@@ -58,24 +83,28 @@ enum Task {
     Content { task: StoreTask, name: Blake3, pieces: Vec<NumberedPiece> },
 }
 
+/// The pieces of a task with their numbers, and what went wrong that does no harm.
+type Done = Result<(Vec<(u64, Kept)>, Option<String>)>;
+
 impl Yard {
-    /// Stores `pieces`, which are none of `stored` yet.
+    /// Stores those of `specs` that are not in `stored` yet.
     pub(super) async fn store(
         self: &Arc<Self>,
         begun: &Begun,
         notes: &Notes,
-        pieces: Vec<NumberedPiece>,
+        specs: &[PieceSpec],
         stored: &mut Stored,
     ) -> Result<()> {
-        let (content, own): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|piece| piece.spec.content.is_some());
-        let mut tasks: Vec<Task> = self.content_tasks(content, stored).await?;
-        for (number, pieces) in batches(own, &self.settings).into_iter().enumerate() {
-            let stem = Key::new(format!("{}data/{number:06}", begun.folder))?;
-            tasks.push(Task::Pack(self.task(Origin::Backup(begun.backup), self.codecs.clone(), stem, pieces)));
+        let missing = (0..).zip(specs).filter(|(number, _)| !stored.pieces.contains_key(number));
+        let (content, own): (Vec<_>, Vec<_>) = missing.partition(|(_, spec)| spec.content.is_some());
+        let own: Vec<u64> = own.into_iter().map(|(number, _)| number).collect();
+        let mut planned = self.content(content, stored).await?;
+        for (number, pieces) in batches(&own, specs, &self.settings).into_iter().enumerate() {
+            planned.push(Planned::Pack { stem: Key::new(format!("{}data/{number:06}", begun.folder))?, pieces });
         }
         let mut running: JoinSet<Done> = JoinSet::new();
         let mut outcome = Ok(());
-        for task in tasks {
+        for planned in planned {
             let lane = Arc::clone(&self.lanes).acquire_owned().await;
             let lane = lane.map_err(|_| Error::internal("the lanes of a backup are closed"))?;
             while let Some(ended) = running.try_join_next() {
@@ -84,7 +113,7 @@ impl Yard {
             if outcome.is_err() {
                 break;
             }
-            let (yard, notes) = (Arc::clone(self), notes.clone());
+            let (yard, notes, task) = (Arc::clone(self), notes.clone(), self.task(planned, begun, specs)?);
             running.spawn(async move {
                 let _lane = lane;
                 yard.run(task, &notes).await
@@ -97,40 +126,63 @@ impl Yard {
         outcome
     }
 
-    /// Looks for content that is there already, and makes a task for each that is not.
-    async fn content_tasks(&self, pieces: Vec<NumberedPiece>, stored: &mut Stored) -> Result<Vec<Task>> {
-        let mut wanted: BTreeMap<Blake3, Vec<NumberedPiece>> = BTreeMap::new();
+    /// Looks for content that is there already, and plans what is not.
+    async fn content(&self, pieces: Vec<(u64, &PieceSpec)>, stored: &mut Stored) -> Result<Vec<Planned>> {
+        let mut wanted: BTreeMap<Blake3, Vec<(u64, &PieceSpec)>> = BTreeMap::new();
         let key = self.registry.content_naming_key();
-        for piece in pieces {
-            let identity = piece.spec.content.as_deref().unwrap_or_default();
+        for (number, spec) in pieces {
+            let identity = spec.content.as_deref().unwrap_or_default();
             let name = content_name(key.as_ref(), self.cluster, &self.content_codecs, identity);
-            wanted.entry(name).or_default().push(piece);
+            wanted.entry(name).or_default().push((number, spec));
         }
-        let mut tasks = Vec::new();
+        let mut planned = Vec::new();
         for (name, pieces) in wanted {
             let found = match &self.shared {
                 Some(shared) => shared.find(&name).await?,
                 None => None,
             };
-            let Some(first) = pieces.first() else { continue };
-            if let Some(part) = found {
-                stored.reused_bytes += part.object.size;
-                for piece in pieces {
-                    self.progress.reuse(piece.spec.bytes.unwrap_or(0), part.plain_bytes, 0);
-                    stored.pieces.insert(piece.number, of_content(piece.spec, &part));
-                }
+            let Some(part) = found else {
+                planned.push(Planned::Content { name, pieces: pieces.into_iter().map(|(number, _)| number).collect() });
                 continue;
+            };
+            stored.reused_bytes += part.object.size;
+            for (number, spec) in pieces {
+                self.progress.reuse(spec.bytes.unwrap_or(0), part.plain_bytes, 0);
+                stored.pieces.insert(number, of_content(PieceSummary::default(), &part));
             }
-            let stem = Key::new(format!("{}{name}", layout::content_folder(&name)))?;
-            let only = NumberedPiece { number: 0, spec: first.spec.clone() };
-            let origin = Origin::Content(name.to_string());
-            let task = self.task(origin, self.content_codecs.clone(), stem, vec![only]);
-            tasks.push(Task::Content { task, name, pieces });
         }
-        Ok(tasks)
+        Ok(planned)
     }
 
-    fn task(&self, origin: Origin, codecs: Vec<CodecId>, stem: Key, pieces: Vec<NumberedPiece>) -> StoreTask {
+    fn task(&self, planned: Planned, begun: &Begun, specs: &[PieceSpec]) -> Result<Task> {
+        let numbered = |number: u64| {
+            let spec = usize::try_from(number).ok().and_then(|number| specs.get(number));
+            let spec = spec.ok_or_else(|| Error::internal("a task names a piece that is not there"))?;
+            Ok(NumberedPiece { number, spec: spec.clone() })
+        };
+        let (origin, codecs, stem, pieces) = match planned {
+            Planned::Pack { stem, pieces } => {
+                let pieces = pieces.into_iter().map(numbered).collect::<Result<_>>()?;
+                return Ok(Task::Pack(self.store_task(
+                    Origin::Backup(begun.backup),
+                    self.codecs.clone(),
+                    stem,
+                    pieces,
+                )));
+            }
+            Planned::Content { name, pieces } => {
+                let stem = Key::new(format!("{}{name}", layout::content_folder(&name)))?;
+                (name, self.content_codecs.clone(), stem, pieces)
+            }
+        };
+        let pieces: Vec<NumberedPiece> = pieces.into_iter().map(numbered).collect::<Result<_>>()?;
+        let first = pieces.first().ok_or_else(|| Error::internal("content without a piece"))?;
+        let only = vec![NumberedPiece { number: 0, spec: first.spec.clone() }];
+        let task = self.store_task(Origin::Content(origin.to_string()), codecs, stem, only);
+        Ok(Task::Content { task, name: origin, pieces })
+    }
+
+    fn store_task(&self, origin: Origin, codecs: Vec<CodecId>, stem: Key, pieces: Vec<NumberedPiece>) -> StoreTask {
         StoreTask {
             storage: self.storage.clone(),
             cluster: self.cluster_name.clone(),
@@ -144,19 +196,18 @@ impl Yard {
 
     /// Does a task, remembers it, and gives the pieces with their numbers.
     async fn run(&self, task: Task, notes: &Notes) -> Done {
-        let pieces = match task {
+        let pieces: Vec<(u64, StoredPiece)> = match task {
             Task::Pack(task) => {
                 let receipt = self.attempt(&task).await?;
-                task.pieces.iter().map(|piece| piece.number).zip(receipt.pieces).collect::<Vec<_>>()
+                task.pieces.iter().map(|piece| piece.number).zip(receipt.pieces).collect()
             }
             Task::Content { task, name, pieces } => {
                 let receipt = self.attempt(&task).await?;
-                let (summary, part) = match receipt.pieces.as_slice() {
-                    [StoredPiece { parts, summary, .. }] => match parts.as_slice() {
-                        [part] => (*summary, part.clone()),
-                        _ => return Err(Error::internal("shared content came back in several parts")),
-                    },
-                    _ => return Err(Error::internal("shared content came back as several pieces")),
+                let [StoredPiece { parts, summary, .. }] = receipt.pieces.as_slice() else {
+                    return Err(Error::internal("shared content came back as several pieces"));
+                };
+                let [part] = parts.as_slice() else {
+                    return Err(Error::internal("shared content came back in several parts"));
                 };
                 if let Some(shared) = &self.shared {
                     shared.insert(name, part.clone()).await;
@@ -164,14 +215,13 @@ impl Yard {
                 for piece in pieces.iter().skip(1) {
                     self.progress.reuse(piece.spec.bytes.unwrap_or(0), part.plain_bytes, 0);
                 }
-                let piece =
-                    |piece: NumberedPiece| (piece.number, StoredPiece { summary, ..of_content(piece.spec, &part) });
-                pieces.into_iter().map(piece).collect()
+                let kept = of_content(*summary, part);
+                pieces.into_iter().map(|piece| (piece.number, kept.of(&piece.spec))).collect()
             }
         };
-        let stored: Vec<StoredPiece> = pieces.iter().map(|(_, piece)| piece.clone()).collect();
         // Without its receipt a piece is only stored again by a resume.
-        let forgotten = notes.stored(&stored).await.err();
+        let forgotten = notes.stored(pieces.iter().map(|(_, piece)| piece)).await.err();
+        let pieces = pieces.into_iter().map(|(number, piece)| (number, piece.into())).collect();
         Ok((pieces, forgotten.map(|error| format!("a receipt could not be stored: {error}"))))
     }
 
@@ -199,13 +249,8 @@ fn complete(task: &StoreTask, receipt: StoreReceipt) -> Result<StoreReceipt> {
     }
 }
 
-fn of_content(spec: PieceSpec, part: &StoredPart) -> StoredPiece {
-    StoredPiece {
-        spec,
-        summary: crate::cluster::PieceSummary::default(),
-        plain_bytes: part.plain_bytes,
-        parts: vec![part.clone()],
-    }
+fn of_content(summary: PieceSummary, part: &StoredPart) -> Kept {
+    Kept { summary, plain_bytes: part.plain_bytes, parts: vec![part.clone()] }
 }
 
 fn take_in(ended: Result<Done, JoinError>, stored: &mut Stored) -> Result<()> {
