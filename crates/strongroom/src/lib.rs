@@ -2,11 +2,23 @@
 //! the other crates offer, so that programs name this crate alone.
 
 pub mod environment;
+mod keys;
+mod open;
 pub mod profile;
+mod repository;
 pub mod service_folder;
 
 pub use environment::system_environment;
+pub use open::{Access, Strongroom};
+pub use repository::OpenRepository;
 pub use strongroom_codec as codec;
 pub use strongroom_core as core;
+pub use strongroom_core::engine::{
+    BackupKindWish, BackupReport, BackupRequest, CopyRequest, Job, PartOutcome, Proof, RestoreRequest, RestoreSummary,
+    VerifyRequest,
+};
+pub use strongroom_core::planner::{Plan, Request, Target};
 pub use strongroom_core::{Cluster, Codec, Error, ErrorKind, Key, Result, Storage, StorageExt, Timestamp};
+pub use strongroom_embedded as embedded;
+pub use strongroom_record as record;
 pub use strongroom_storage as storage;

@@ -1,0 +1,182 @@
+//! Opening things by name or URL.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use strongroom_codec::{KeyRing, PlainRegistry};
+use strongroom_core::environment::Environment;
+use strongroom_core::repository::{InitOptions, Repository};
+use strongroom_core::{Cluster, Error, ErrorKind, Result, Storage};
+use strongroom_embedded::EmbeddedCluster;
+use strongroom_storage::{Options, StorageConfig};
+
+use crate::keys::{Codecs, readers};
+use crate::profile::Profiles;
+use crate::{OpenRepository, system_environment};
+
+/// The scheme of embedded clusters.
+const EMBEDDED: &str = "embedded:";
+
+/// Where everything begins: the profiles, and the clock and chance that all it opens work with.
+#[derive(Debug, Clone)]
+pub struct Strongroom {
+    profiles: Profiles,
+    environment: Environment,
+}
+
+/// What becomes of an embedded cluster's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It must be there, and is not changed.
+    Read,
+    /// It must be there.
+    Write,
+    /// It is made if it is not there.
+    Create,
+}
+
+impl Default for Strongroom {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Strongroom {
+    /// Without profiles, with the system's clock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { profiles: Profiles::default(), environment: system_environment() }
+    }
+
+    /// With these profiles.
+    #[must_use]
+    pub fn with_profiles(self, profiles: Profiles) -> Self {
+        Self { profiles, ..self }
+    }
+
+    /// With this clock and source of chance.
+    #[must_use]
+    pub fn with_environment(self, environment: Environment) -> Self {
+        Self { environment, ..self }
+    }
+
+    /// The profiles.
+    #[must_use]
+    pub fn profiles(&self) -> &Profiles {
+        &self.profiles
+    }
+
+    /// The clock and the source of chance.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The cluster of that name in the profiles or at that URL: `embedded:FILE`. It must be there: a mistyped source of
+    /// a backup is no empty cluster.
+    ///
+    /// # Errors
+    /// `Invalid` for anything else; as [`Strongroom::embedded`].
+    pub fn cluster(&self, name_or_url: &str) -> Result<Arc<dyn Cluster>> {
+        Ok(Arc::new(self.embedded(name_or_url, Access::Write)?))
+    }
+
+    /// The same as the target of a restore: made if it is not there.
+    ///
+    /// # Errors
+    /// As [`Strongroom::cluster`].
+    pub fn target(&self, name_or_url: &str) -> Result<Arc<dyn Cluster>> {
+        Ok(Arc::new(self.embedded(name_or_url, Access::Create)?))
+    }
+
+    /// The embedded cluster of that name in the profiles or at `embedded:FILE`.
+    ///
+    /// # Errors
+    /// `Invalid` when it is no embedded cluster; as [`EmbeddedCluster::open`] otherwise.
+    pub fn embedded(&self, name_or_url: &str, access: Access) -> Result<EmbeddedCluster> {
+        let url = self.profiles.clusters.get(name_or_url).map_or(name_or_url, |profile| profile.url.as_str());
+        let Some(path) = url.strip_prefix(EMBEDDED).filter(|path| !path.is_empty()) else {
+            return Err(Error::invalid(format!(
+                "'{name_or_url}' is neither a cluster of the profiles nor embedded:FILE"
+            ))
+            .hint("write embedded:FILE, or add it to strongroom.toml"));
+        };
+        let environment = self.environment.clone();
+        match access {
+            Access::Read => EmbeddedCluster::open_read_only(Path::new(path), environment),
+            Access::Write => EmbeddedCluster::open(Path::new(path), environment),
+            Access::Create => match EmbeddedCluster::open(Path::new(path), environment.clone()) {
+                Err(error) if error.kind() == ErrorKind::NotFound => EmbeddedCluster::create(path, environment),
+                other => other,
+            },
+        }
+    }
+
+    /// The storage of that repository in the profiles or at that URL. Nothing is asked of the network yet.
+    ///
+    /// # Errors
+    /// `Invalid` for a profile that does not name exactly one place; as [`StorageConfig::from_url`].
+    pub fn storage(&self, name_or_url: &str) -> Result<Arc<dyn Storage>> {
+        let Some(profile) = self.profiles.repositories.get(name_or_url) else {
+            return strongroom_storage::open(name_or_url, &Options::default());
+        };
+        match (&profile.url, &profile.storage) {
+            (Some(url), None) => StorageConfig::from_url(url, &Options::default())?.open(),
+            (None, Some(config)) => config.open(),
+            _ => Err(Error::invalid(format!("repository '{name_or_url}' must have either url or storage"))),
+        }
+    }
+
+    /// Makes a repository. Its codecs are `codecs`, else those of its profile, else the default; with `keys`, named in
+    /// the profiles, or those of its profile, it can be sealed.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when one is there; `Invalid`, `Unsupported` or `Denied` for codecs or keys that do not fit. What
+    /// can be checked is checked before anything is written.
+    pub async fn init(&self, name_or_url: &str, codecs: Option<&str>, keys: &[String]) -> Result<OpenRepository> {
+        let profile = self.profiles.repositories.get(name_or_url);
+        let codecs = codecs.or(profile.and_then(|profile| profile.codecs.as_deref())).unwrap_or_default();
+        let names = if keys.is_empty() { profile.map_or(&[][..], |profile| &profile.keys) } else { keys };
+        let keys = readers(&self.profiles, names)?;
+        let (unsealed, sealed) = match codecs.strip_suffix("seal") {
+            Some("") => ("none", true),
+            Some(before) => (before.trim_end_matches(','), true),
+            None => (codecs, false),
+        };
+        if !unsealed.is_empty() {
+            PlainRegistry::new().stack(unsealed)?;
+        }
+        if sealed && keys.is_empty() {
+            return Err(Error::denied("cannot seal: no key was given")
+                .hint("make one with 'key new', add it to strongroom.toml, and name it"));
+        }
+        let storage = self.storage(name_or_url)?;
+        let options = InitOptions { codecs: codecs.to_owned(), id: None };
+        let repository = Repository::init(storage, self.environment.clone(), options).await?;
+        let mut opened = Codecs::Plain(PlainRegistry::new());
+        if let Some((first, others)) = keys.split_first() {
+            let entropy = &*self.environment.entropy;
+            let ring = KeyRing::init(Arc::clone(repository.storage()), repository.id(), first, entropy).await?;
+            for other in others {
+                ring.add_reader(other, entropy).await?;
+            }
+            opened = Codecs::Keyed(Arc::new(ring));
+        }
+        OpenRepository::new(repository, opened, codecs)
+    }
+
+    /// Opens the repository of that name in the profiles or at that URL, with the keys of its profile.
+    ///
+    /// # Errors
+    /// `NotFound` when none is there; `Denied` when a key is missing or wrong; as the storage otherwise.
+    pub async fn repository(&self, name_or_url: &str) -> Result<OpenRepository> {
+        let profile = self.profiles.repositories.get(name_or_url);
+        let names = profile.map_or(&[][..], |profile| &profile.keys);
+        let keys = readers(&self.profiles, names)?;
+        let repository = Repository::open(self.storage(name_or_url)?, self.environment.clone()).await?;
+        let opened = Codecs::open(&repository, &keys).await?;
+        let codecs =
+            profile.and_then(|profile| profile.codecs.clone()).unwrap_or_else(|| repository.info().codecs.clone());
+        OpenRepository::new(repository, opened, &codecs)
+    }
+}
