@@ -1,0 +1,48 @@
+//! Part 1: a backup service's folder as it stands.
+
+use std::path::Path;
+
+use strongroom::embedded::{EmbeddedCluster, ImportOptions};
+use strongroom::record::Record;
+use strongroom::service_folder::ServiceFolder;
+use strongroom::{Error, Result};
+
+use super::clock::DemoClock;
+use super::data::{self, NAMESPACE};
+use super::proof::{VoidTimes, digests, prove};
+use super::{Story, explain};
+
+/// Restores the folder's chain to `t1` and compares with the truth.
+pub(super) fn show(story: Story, input: &Path, work: &Path) -> Result<()> {
+    let t1 = data::moment(input, "t1")?;
+    story.say("1. A backup service's folder, as it stands");
+    let folder = ServiceFolder::open(&input.join(data::SERVICE), None)?;
+    let plan = folder.plan(Some(t1), Some(NAMESPACE))?;
+    story.say(format!("  The plan for routine '{}' at {t1}:", folder.routine()));
+    story.say(explain::plan(&plan));
+
+    let (_, environment) = DemoClock::at(t1);
+    let cluster = EmbeddedCluster::create(work.join("from-service.redb"), environment)?;
+    let report = cluster.import_folders(&folder.folders(&plan, NAMESPACE), &ImportOptions::default())?;
+    if report.refused > 0 {
+        return Err(Error::corrupt(format!("{} records were refused: {}", report.refused, report.refusals.join("; "))));
+    }
+    let (restored, truth) = (data::held(&cluster)?, data::records(&input.join("t1-truth"))?);
+    let (before, there) = (digests(&data::records(&input.join(data::BASE))?), digests(&truth));
+    let (back, known): (Vec<Record>, Vec<Record>) = restored.into_iter().partition(|r| !there.contains(&r.digest));
+    story.say(format!(
+        "  Restored {} records; the server held {} at that moment.",
+        back.len() + known.len(),
+        truth.len()
+    ));
+    if let Some(record) = back.iter().find(|record| !before.contains(&record.digest)) {
+        return Err(Error::corrupt(format!("record {} is neither in the truth nor in the base", record.digest)));
+    }
+    story.say(format!(
+        "  {} records are back that had been deleted: each is in the base, and is not in the truth. An incremental of\n  \
+         this service holds what was written since the one before; a deleted record is not written, so nothing tells.",
+        back.len()
+    ));
+    story.say("  All the others, against a whole backup that the tools took at that moment:");
+    prove(story, ["restored", "truth"], &known, &truth, VoidTimes::WithinASecond)
+}
