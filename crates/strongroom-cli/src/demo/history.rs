@@ -12,10 +12,11 @@ use strongroom::{
     Target,
 };
 
+use super::Story;
 use super::clock::DemoClock;
 use super::data::{self, NAMESPACE, hash};
 use super::proof::{VoidTimes, digests, prove};
-use super::{Story, explain};
+use crate::text;
 
 /// Plays, backs up, plans, restores, proves.
 pub(super) async fn show(story: Story, input: &Path, work: &Path) -> Result<()> {
@@ -45,7 +46,7 @@ pub(super) async fn show(story: Story, input: &Path, work: &Path) -> Result<()> 
 
     let plan = repository.plan(&Request::at(Target::AtOrBefore(between))).await?;
     story.say(format!("  The plan for {between}, a moment in between:"));
-    story.say(explain::plan(&plan));
+    story.say(text::plan(&plan, "    "));
     let drill = EmbeddedCluster::create(work.join("restored.redb"), strongroom.environment().clone())?;
     let summary = repository.restore(plan, Arc::new(drill.clone()), RestoreRequest::default()).await?;
     story.say(format!(

@@ -4,7 +4,6 @@
 
 mod clock;
 mod data;
-mod explain;
 mod history;
 mod proof;
 mod service;
@@ -12,6 +11,8 @@ mod service;
 use std::path::{Path, PathBuf};
 
 use strongroom::{Error, Result};
+
+use crate::output::Output;
 
 /// Where the demo tells what it does.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +32,10 @@ impl Story {
 ///
 /// # Errors
 /// `AlreadyExists` for `keep`; `Corrupt` when a proof fails; as the jobs.
-pub(crate) async fn run(keep: Option<PathBuf>) -> Result<()> {
+pub(crate) async fn run(keep: Option<PathBuf>, output: Output) -> Result<()> {
+    if output.is_json() {
+        return Err(Error::unsupported("the demo is for people: it has no JSON form").hint("leave out --json"));
+    }
     let story = Story { quiet: false };
     let Some(folder) = keep else {
         let folder = tempfile::tempdir().map_err(|error| Error::from(error).within("a temporary folder"))?;
@@ -48,5 +52,18 @@ async fn show(story: Story, folder: &Path) -> Result<()> {
     data::unpack(&input)?;
     service::show(story, &input, folder)?;
     story.say("");
-    history::show(story, &input, folder).await
+    history::show(story, &input, folder).await?;
+    story.say(YOUR_OWN);
+    Ok(())
 }
+
+/// Part 3.
+const YOUR_OWN: &str = "
+3. With your own data
+  strongroom import FOLDER --into embedded:app.redb      # .asb files, or a backup service's storage
+  strongroom init file:backups --codecs zstd:1
+  strongroom backup embedded:app.redb file:backups       # again after changes: an incremental
+  strongroom list file:backups
+  strongroom plan file:backups --at TIME
+  strongroom restore file:backups --at TIME --into embedded:drill.redb
+  strongroom verify file:backups --depth decode";

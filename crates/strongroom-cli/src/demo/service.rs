@@ -7,10 +7,11 @@ use strongroom::record::Record;
 use strongroom::service_folder::ServiceFolder;
 use strongroom::{Error, Result};
 
+use super::Story;
 use super::clock::DemoClock;
 use super::data::{self, NAMESPACE};
 use super::proof::{VoidTimes, digests, prove};
-use super::{Story, explain};
+use crate::text;
 
 /// Restores the folder's chain to `t1` and compares with the truth.
 pub(super) fn show(story: Story, input: &Path, work: &Path) -> Result<()> {
@@ -19,7 +20,7 @@ pub(super) fn show(story: Story, input: &Path, work: &Path) -> Result<()> {
     let folder = ServiceFolder::open(&input.join(data::SERVICE), None)?;
     let plan = folder.plan(Some(t1), Some(NAMESPACE))?;
     story.say(format!("  The plan for routine '{}' at {t1}:", folder.routine()));
-    story.say(explain::plan(&plan));
+    story.say(text::plan(&plan, "    "));
 
     let (_, environment) = DemoClock::at(t1);
     let cluster = EmbeddedCluster::create(work.join("from-service.redb"), environment)?;
