@@ -86,7 +86,7 @@ fn a_service_folder_is_imported_at_the_moment_asked_for() {
     let world = World::new();
     let line =
         format!("import {} --into embedded:app.redb --at 2026-11-22T23:01:58.506Z", data("abs-storage").display());
-    assert!(String::from_utf8(world.run(&line).stderr).unwrap().contains("do not hold deletes"));
+    assert!(String::from_utf8(world.run(&line).stderr).unwrap().contains("deleted things come back"));
     assert_eq!(world.json("export embedded:app.redb out --part test")["records"], 5206);
 }
 

@@ -14,7 +14,7 @@ fn it_proves_what_it_restores_and_says_why_deleted_records_are_back() {
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(text.matches("PROVEN").count(), 3, "{text}");
     for told in [
-        "steps do not hold deletes: deleted things come back",
+        "deleted things come back",
         "100 records are back that had been deleted",
         "Restored 5206 records; the server held 5106",
         "209 records put, 58 deleted",
