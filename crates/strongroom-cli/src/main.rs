@@ -1,7 +1,9 @@
 //! The strongroom program.
 
 mod arguments;
+mod choice;
 mod commands;
+mod context;
 mod demo;
 mod output;
 mod text;
@@ -11,14 +13,15 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::arguments::Arguments;
+use crate::context::Context;
 use crate::output::Output;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let output = Output::new(arguments.json, arguments.quiet);
-    match commands::run(arguments, output).await {
+    let context = Context::new(Output::new(arguments.json, arguments.quiet), arguments.config);
+    match arguments.command.run(&context).await {
         Ok(code) => ExitCode::from(code),
-        Err(error) => output.error(&error),
+        Err(error) => context.output.error(&error),
     }
 }

@@ -7,6 +7,8 @@ use serde::Serialize;
 use serde_json::json;
 use strongroom::{Error, ErrorKind, Result};
 
+/// The exit code of what went well.
+pub(crate) const DONE: u8 = 0;
 /// A check that was asked for found something: damage (`verify`).
 pub(crate) const FOUND: u8 = 3;
 

@@ -1,77 +1,78 @@
-//! `init`, `backup`, `resume`.
+//! `backup`.
 
-use serde_json::json;
-use strongroom::{BackupKindWish, BackupReport, BackupRequest, PartOutcome, Result, Strongroom};
+use clap::{Args, ValueEnum};
+use strongroom::{BackupKindWish, BackupReport, BackupRequest, PartOutcome, Result};
 
-use super::{id, scope};
-use crate::arguments::{BackupArguments, Kind};
-use crate::output::{Output, count};
+use crate::choice::scope;
+use crate::context::Context;
+use crate::output::{DONE, Output, count};
 
-pub(super) async fn init(
-    strongroom: &Strongroom,
-    output: Output,
-    name: &str,
-    codecs: Option<&str>,
-    keys: &[String],
-) -> Result<()> {
-    let repository = strongroom.init(name, codecs, keys).await?;
-    let info = repository.core().info();
-    let stack: Vec<String> = repository.stack().ids().iter().map(ToString::to_string).collect();
-    output.result(&json!({ "repository": info.id, "created": info.created, "codecs": stack }), || {
-        let stack = if stack.is_empty() { "none".to_owned() } else { stack.join(", ") };
-        format!("repository {} made; codecs: {stack}", info.id)
-    })
+/// What a backup says of the program that made it.
+pub(crate) const TOOL: &str = concat!("strongroom ", env!("CARGO_PKG_VERSION"));
+
+/// Back up a cluster into a repository
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    cluster: String,
+    repository: String,
+    /// Only this keyspace or namespace (repeatable) [default: all]
+    #[arg(long = "part", value_name = "NAME")]
+    parts: Vec<String>,
+    #[arg(long, value_enum, default_value_t = Kind::Auto)]
+    kind: Kind,
+    /// Codecs of this backup [default: the repository's]
+    #[arg(long)]
+    codecs: Option<String>,
+    /// Say what would be backed up and about how much, and store nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Accept a cluster whose fingerprint changed
+    #[arg(long)]
+    accept_fingerprint: bool,
 }
 
-pub(super) async fn backup(strongroom: &Strongroom, output: Output, arguments: BackupArguments) -> Result<()> {
-    let cluster = strongroom.cluster(&arguments.cluster)?;
-    let mut repository = strongroom.repository(&arguments.repository).await?;
-    if let Some(codecs) = &arguments.codecs {
-        repository = repository.with_codecs(codecs)?;
-    }
-    let request = BackupRequest {
-        scope: scope(&arguments.parts),
-        kind: match arguments.kind {
-            Kind::Auto => BackupKindWish::Auto,
-            Kind::Base => BackupKindWish::Base,
-            Kind::Incremental => BackupKindWish::Incremental,
-        },
-        accept_cluster: arguments.accept_fingerprint,
-        dry_run: arguments.dry_run,
-        tool: concat!("strongroom ", env!("CARGO_PKG_VERSION")).to_owned(),
-        ..BackupRequest::default()
-    };
-    report(output, repository.backup(cluster, request)?.await?)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Incremental where the chain allows it, else base
+    Auto,
+    /// Everything
+    Base,
+    /// Changes only; fails where the chain does not allow it
+    Incremental,
 }
 
-pub(super) async fn resume(
-    strongroom: &Strongroom,
-    output: Output,
-    cluster: &str,
-    repository: &str,
-    run: &str,
-    codecs: Option<&str>,
-) -> Result<()> {
-    let run = id("run", run)?;
-    let cluster = strongroom.cluster(cluster)?;
-    let mut repository = strongroom.repository(repository).await?;
-    if let Some(codecs) = codecs {
-        repository = repository.with_codecs(codecs)?;
+impl Arguments {
+    pub(crate) async fn run(self, context: &Context) -> Result<u8> {
+        let strongroom = context.strongroom()?;
+        let cluster = strongroom.cluster(&self.cluster)?;
+        let mut repository = strongroom.repository(&self.repository).await?;
+        if let Some(codecs) = &self.codecs {
+            repository = repository.with_codecs(codecs)?;
+        }
+        let request = BackupRequest {
+            scope: scope(&self.parts),
+            kind: match self.kind {
+                Kind::Auto => BackupKindWish::Auto,
+                Kind::Base => BackupKindWish::Base,
+                Kind::Incremental => BackupKindWish::Incremental,
+            },
+            accept_cluster: self.accept_fingerprint,
+            dry_run: self.dry_run,
+            tool: TOOL.to_owned(),
+            ..BackupRequest::default()
+        };
+        report(context.output, context.wait(repository.backup(cluster, request)?).await?)
     }
-    let request = BackupRequest {
-        tool: concat!("strongroom ", env!("CARGO_PKG_VERSION")).to_owned(),
-        ..BackupRequest::default()
-    };
-    report(output, repository.resume(cluster, run, request)?.await?)
 }
 
 /// Tells what was done; a part that failed is an error, after all parts were told.
-fn report(output: Output, report: BackupReport) -> Result<()> {
+pub(crate) fn report(output: Output, report: BackupReport) -> Result<u8> {
     if report.parts.is_empty() {
         output.note("there was nothing to back up: the cluster has no parts");
     }
     output.result(&report, || text(&report))?;
-    report.into_result().map(drop)
+    report.into_result()?;
+    Ok(DONE)
 }
 
 fn text(report: &BackupReport) -> String {

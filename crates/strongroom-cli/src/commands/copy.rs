@@ -1,0 +1,42 @@
+//! `copy`.
+
+use clap::Args;
+use strongroom::{CopyRequest, Result};
+
+use crate::choice::backups;
+use crate::context::Context;
+use crate::output::{DONE, count};
+
+/// Copy backups to another storage
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    repository: String,
+    /// The other storage, by URL or profile
+    to: String,
+    /// Only this backup and the chain it needs (repeatable) [default: all]
+    #[arg(long = "backup", value_name = "ID")]
+    backups: Vec<String>,
+}
+
+impl Arguments {
+    pub(crate) async fn run(self, context: &Context) -> Result<u8> {
+        let strongroom = context.strongroom()?;
+        let backups = backups(&self.backups)?;
+        let destination = strongroom.storage(&self.to)?;
+        // Only a name means something to whoever looks it up later; a URL may hold secrets.
+        let name = strongroom.profiles().repositories.contains_key(&self.to).then_some(self.to);
+        let request = CopyRequest { backups, name, ..CopyRequest::default() };
+        let report = context.wait(strongroom.repository(&self.repository).await?.copy(destination, request)).await?;
+        context.output.result(&report, || {
+            let mut lines = vec![format!(
+                "{} there now; {} copied, {} were there already",
+                count(report.backups.len() as u64, "backup"),
+                count(report.objects, "object"),
+                report.present
+            )];
+            lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
+            lines.join("\n")
+        })?;
+        Ok(DONE)
+    }
+}

@@ -1,0 +1,68 @@
+//! `import`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+use strongroom::embedded::ImportOptions;
+use strongroom::service_folder::ServiceFolder;
+use strongroom::{Access, Error, Result, Timestamp};
+
+use crate::context::Context;
+use crate::output::{DONE, count};
+use crate::text;
+
+/// Load folders of the reference tools into an embedded cluster
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// A folder of .asb files, or the root of a backup service's storage
+    folder: PathBuf,
+    /// The embedded cluster, made if it does not exist
+    #[arg(long, value_name = "embedded:FILE")]
+    into: String,
+    /// For a backup service's folder: the newest backups that began at or before this moment [default: the newest]
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    /// For a backup service's folder with several routines: which
+    #[arg(long, value_name = "NAME")]
+    routine: Option<String>,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, context: &Context) -> Result<u8> {
+        let mut folders = Vec::new();
+        if ServiceFolder::is_one(&self.folder)? {
+            let service = ServiceFolder::open(&self.folder, self.routine.as_deref())?;
+            for unusable in &service.unusable {
+                context.output.note(format!("unusable: {unusable}"));
+            }
+            let plan = service.plan(self.at, None)?;
+            context.output.note(text::plan(&plan, ""));
+            for part in plan.parts.keys() {
+                folders.extend(service.folders(&plan, part));
+            }
+        } else if self.at.is_some() || self.routine.is_some() {
+            return Err(Error::invalid(format!("{} is no backup service's folder", self.folder.display()))
+                .hint("leave out --at and --routine, or give the root of the service's storage"));
+        } else {
+            folders.push(self.folder);
+        }
+        let cluster = context.strongroom()?.embedded(&self.into, Access::Create)?;
+        let report = cluster.import_folders(&folders, &ImportOptions::default())?;
+        let value = json!({
+            "written": report.written, "kept": report.kept, "indexes": report.indexes, "functions": report.functions,
+            "refused": report.refused, "refusals": report.refusals, "namespaces": report.namespaces,
+        });
+        context.output.result(&value, || {
+            let mut lines = vec![format!(
+                "{} written (one in several folders counts each time), {} indexes, {}",
+                count(report.written, "record"),
+                report.indexes,
+                count(report.functions, "function")
+            )];
+            lines.extend(report.refusals.iter().map(|refusal| format!("refused: {refusal}")));
+            lines.join("\n")
+        })?;
+        Ok(DONE)
+    }
+}

@@ -1,0 +1,35 @@
+//! `resume`.
+
+use clap::Args;
+use strongroom::{BackupRequest, Result};
+
+use super::backup::{TOOL, report};
+use crate::choice::id;
+use crate::context::Context;
+
+/// Go on with an interrupted backup
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    cluster: String,
+    repository: String,
+    /// The interrupted run, as its error named it
+    #[arg(long, value_name = "ID")]
+    run: String,
+    /// The codecs that the run was begun with [default: the repository's]
+    #[arg(long)]
+    codecs: Option<String>,
+}
+
+impl Arguments {
+    pub(crate) async fn run(self, context: &Context) -> Result<u8> {
+        let run = id("run", &self.run)?;
+        let strongroom = context.strongroom()?;
+        let cluster = strongroom.cluster(&self.cluster)?;
+        let mut repository = strongroom.repository(&self.repository).await?;
+        if let Some(codecs) = &self.codecs {
+            repository = repository.with_codecs(codecs)?;
+        }
+        let request = BackupRequest { tool: TOOL.to_owned(), ..BackupRequest::default() };
+        report(context.output, context.wait(repository.resume(cluster, run, request)?).await?)
+    }
+}
