@@ -16,18 +16,19 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) async fn run(self, context: &Context) -> Result<u8> {
-        let mut loaded = context.strongroom()?.repository(&self.repository).await?.load().await?;
-        loaded.entries.sort_by_key(|entry| (entry.window.until, entry.id));
+        let loaded = context.strongroom()?.repository(&self.repository).await?.load().await?;
+        let mut entries: Vec<_> = loaded.entries().collect();
+        entries.sort_by_key(|entry| (entry.window.until, entry.id));
         let quarantined: Vec<_> =
             loaded.report.quarantined.iter().map(|broken| json!({ "key": broken.key, "why": broken.why })).collect();
         let value = json!({
-            "backups": loaded.entries,
+            "backups": entries,
             "complete": loaded.is_complete(),
             "quarantined": quarantined,
             "damaged": loaded.report.damaged,
         });
         context.output.result(&value, || {
-            let mut lines: Vec<String> = loaded.entries.iter().map(text::entry).collect();
+            let mut lines: Vec<String> = entries.iter().map(text::entry).collect();
             if lines.is_empty() {
                 lines.push("no backups yet".to_owned());
             }

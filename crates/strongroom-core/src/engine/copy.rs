@@ -85,9 +85,9 @@ pub fn copy(
 }
 
 /// The backups to copy, oldest first: those that were named, with all that a restore of them applies.
-fn selected<'a>(loaded: &'a Loaded, wanted: Option<&BTreeSet<BackupId>>) -> Result<Vec<&'a Entry>> {
-    let mut entries: Vec<&Entry> = match wanted {
-        None => loaded.entries.iter().filter(|entry| entry.status != Status::Deleted).collect(),
+fn selected(loaded: &Loaded, wanted: Option<&BTreeSet<BackupId>>) -> Result<Vec<Entry>> {
+    let mut entries: Vec<Entry> = match wanted {
+        None => loaded.entries().filter(|entry| entry.status != Status::Deleted).collect(),
         Some(wanted) => {
             let catalogue = loaded.catalogue();
             let mut chain = BTreeMap::new();
@@ -119,7 +119,7 @@ impl Run<'_> {
     async fn copy(
         &self,
         loaded: &Loaded,
-        entries: &[&Entry],
+        entries: &[Entry],
         progress: &Arc<Progress>,
         id: SessionId,
     ) -> Result<CopyReport> {
@@ -141,15 +141,15 @@ impl Run<'_> {
     async fn all(
         &self,
         loaded: &Loaded,
-        entries: &[&Entry],
+        entries: &[Entry],
         progress: &Arc<Progress>,
         lease: &Lease,
     ) -> Result<CopyReport> {
         let there = self.there.load().await?;
-        for timeline in loaded.timelines.iter().filter(|timeline| !there.timelines.contains(timeline)) {
+        for timeline in loaded.timelines().iter().filter(|timeline| !there.timelines().contains(timeline)) {
             self.there.open_timeline(timeline.clone()).await?;
         }
-        let known: BTreeSet<BackupId> = there.entries.iter().map(|entry| entry.id).collect();
+        let known: BTreeSet<BackupId> = there.entries().map(|entry| entry.id).collect();
         let mut report = CopyReport::default();
         for entry in entries {
             self.one(entry, known.contains(&entry.id), lease, progress, &mut report).await?;

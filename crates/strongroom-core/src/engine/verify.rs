@@ -76,8 +76,8 @@ pub fn verify(repository: Repository, registry: Arc<dyn CodecRegistry>, request:
     Job::start("verify", &environment, move |progress| async move {
         let room = Workroom::new(request.settings)?;
         let loaded = repository.load().await?;
-        let mut entries: Vec<&Entry> = match &request.backups {
-            None => loaded.entries.iter().filter(|entry| entry.status != Status::Deleted).collect(),
+        let mut entries: Vec<Entry> = match &request.backups {
+            None => loaded.entries().filter(|entry| entry.status != Status::Deleted).collect(),
             Some(wanted) => {
                 let found = |id: &BackupId| {
                     loaded
@@ -95,9 +95,9 @@ pub fn verify(repository: Repository, registry: Arc<dyn CodecRegistry>, request:
             report.warnings.push(format!("{}: {}", broken.key, broken.why));
         }
         for entry in entries {
-            let checked = one(&repository, &registry, &room, &progress, entry, request.depth).await?;
+            let checked = one(&repository, &registry, &room, &progress, &entry, request.depth).await?;
             if request.record
-                && let Err(error) = record(&repository, entry, &checked, request.depth).await
+                && let Err(error) = record(&repository, &entry, &checked, request.depth).await
             {
                 report.warnings.push(format!("the outcome for {} was not recorded: {error}", entry.id));
             }

@@ -14,7 +14,7 @@ use super::sweep::{BEGIN, Links, NONE, Nothing, UNREACHED, sweep};
 use super::target::Request;
 use super::terms::Terms;
 use super::view::View;
-use crate::id::BackupId;
+use crate::id::{BackupId, ClusterId};
 use crate::model::Filter;
 
 /// All that is known of a repository's backups, at one generation.
@@ -65,6 +65,15 @@ impl Builder {
             Catalogue { rows, lanes, ids, links: Links::default(), runs: Vec::new(), timelines, generation, complete };
         catalogue.prepare();
         catalogue
+    }
+}
+
+/// The same entries, timelines, generation and completeness.
+impl PartialEq for Catalogue {
+    fn eq(&self, other: &Self) -> bool {
+        (self.generation, self.complete, &self.timelines) == (other.generation, other.complete, &other.timelines)
+            && self.len() == other.len()
+            && self.entries().eq(other.entries())
     }
 }
 
@@ -182,6 +191,17 @@ impl Catalogue {
         self.rows.all().filter_map(|row| self.rows.entry(row))
     }
 
+    /// The entries of one part, by timeline and time.
+    #[must_use]
+    pub fn entries_of<'a>(
+        &'a self,
+        cluster: ClusterId,
+        part: &str,
+    ) -> impl DoubleEndedIterator<Item = Entry> + use<'a> {
+        let lanes: Vec<_> = self.lanes_of_part(cluster, part).map(|lane| lane.rows.clone()).collect();
+        lanes.into_iter().flatten().filter_map(|row| self.rows.entry(row))
+    }
+
     /// What the catalogue takes in memory: `(bytes of the columns that planning works on, bytes beside them)`. The
     /// second holds the details, names and texts.
     #[must_use]
@@ -192,6 +212,12 @@ impl Catalogue {
         let lanes: usize =
             self.lanes.iter().map(|lane| size_of::<Lane>() + lane.part.len() + lane.classes.len() * 4).sum();
         (columns + links + self.ids.bytes(), beside + runs + lanes)
+    }
+
+    /// A builder that holds all entries of this catalogue.
+    #[must_use]
+    pub fn into_builder(self) -> Builder {
+        Builder { rows: self.rows }
     }
 
     /// Plans a restore.

@@ -52,7 +52,7 @@ async fn go_on(world: &World, at: u64) {
     assert!(report.is_success(), "{at}: {report:?}");
     let loaded = world.open(4).await.load().await.unwrap();
     for name in ["a", "b"] {
-        let mut entries = loaded.entries.iter().filter(|entry| entry.part == name);
+        let mut entries = loaded.entries().filter(|entry| entry.part == name);
         let entry = entries.next().unwrap_or_else(|| panic!("{at}: {name} is lost: {report:?}"));
         assert!(entries.next().is_none(), "{at}: {name} is there twice");
         let found = restored(&world.open(5).await, entry.id, options()).await;

@@ -52,7 +52,7 @@ async fn a_base_and_incrementals_bring_each_moment_back() {
     }
     check(&world, &base).await;
     let loaded = world.open(901).await.load().await.unwrap();
-    assert_eq!((loaded.entries.len(), loaded.in_progress.len(), loaded.timelines.len()), (8, 0, 2));
+    assert_eq!((loaded.catalogue().len(), loaded.in_progress.len(), loaded.timelines().len()), (8, 0, 2));
     assert!(!world.storage.keys().iter().any(|key| key.as_str().contains("/receipts/")), "notes are cleared");
     assert!(world.open(902).await.leases().await.unwrap().is_empty(), "leases are given back");
 }

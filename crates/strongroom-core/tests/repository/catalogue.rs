@@ -36,7 +36,7 @@ async fn writers_that_race_for_a_number_all_get_in() {
         .into_iter()
         .for_each(Result::unwrap);
     let loaded = repository.load().await.unwrap();
-    assert_eq!(loaded.generation, 2 + 8);
+    assert_eq!(loaded.generation(), 2 + 8);
     assert_eq!(loaded.entry(a).unwrap().pins.len(), 8);
 }
 
@@ -58,10 +58,10 @@ async fn every_record_is_folded_and_survives_compaction() {
     assert_eq!(before.entry(a).unwrap().pins, std::slice::from_ref(&pin));
     assert_eq!(before.entry(a).unwrap().verified, Some(verified));
     assert_eq!(before.entry(b).unwrap().status, Status::Corrupt);
-    assert_eq!(before.timelines, [timeline]);
+    assert_eq!(before.timelines(), [timeline]);
 
     assert_eq!(repository.compact(false).await.unwrap(), None, "not yet worth while");
-    assert_eq!(repository.compact(true).await.unwrap(), Some(before.generation));
+    assert_eq!(repository.compact(true).await.unwrap(), Some(before.generation()));
     assert_eq!(repository.load().await.unwrap(), before);
     assert_eq!(repository.compact(true).await.unwrap(), None);
 
@@ -73,7 +73,7 @@ async fn every_record_is_folded_and_survives_compaction() {
     assert_eq!(repository.load().await.unwrap(), before);
     repository.unpin(a, pin).await.unwrap();
     let after = repository.load().await.unwrap();
-    assert_eq!((after.generation, after.entry(a).unwrap().pins.len()), (before.generation + 1, 0));
+    assert_eq!((after.generation(), after.entry(a).unwrap().pins.len()), (before.generation() + 1, 0));
 }
 
 async fn prune_lease(repository: &Repository) -> strongroom_core::repository::Lease {
@@ -208,7 +208,7 @@ async fn a_backup_whose_end_was_not_recorded_is_found() {
     let _ = storage.take(&key("catalogue/000000000002")).unwrap();
     let loaded = repository.load().await.unwrap();
     assert!(loaded.is_complete());
-    assert_eq!((loaded.report.unrecorded.as_slice(), loaded.entries.len()), ([a].as_slice(), 1));
+    assert_eq!((loaded.report.unrecorded.as_slice(), loaded.catalogue().len()), ([a].as_slice(), 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,7 +49,7 @@ async fn clear_up(repository: &Repository, storage: &MemoryStorage, delete: &[Ba
         assert!(kept || name.ends_with("/manifest.json"), "left over: {name}");
     }
     let mut used = std::collections::BTreeSet::new();
-    for entry in repository.load().await.unwrap().entries {
+    for entry in repository.load().await.unwrap().entries() {
         let manifest = repository.manifest(&entry.manifest).await.unwrap();
         let pieces = repository.pieces(&manifest, &strongroom_core::repository::PlainList).await.unwrap();
         used.extend(pieces.into_iter().flat_map(|piece| piece.parts).map(|part| part.object.key));
@@ -137,7 +137,7 @@ async fn a_prune_that_dies_anywhere_is_finished_by_the_next() {
             assert!(made[1..].iter().all(|id| whole.contains(id)), "what was to stay is there, and whole");
             clear_up(next, storage, &made[..1]).await;
             assert_eq!(check_whole(next).await, sorted(made[1..].to_vec()));
-            let entries = next.load().await.unwrap().entries;
+            let entries = next.load().await.unwrap().into_catalogue();
             assert_eq!(entries.len(), 2, "what was deleted is gone from the catalogue too");
         },
     )

@@ -71,7 +71,7 @@ async fn what_is_condemned_goes_after_the_grace_time_and_not_before() {
     assert_eq!((swept.backups.as_slice(), swept.content, swept.bytes), ([a].as_slice(), 1, plan.bytes));
     assert_eq!((told.objects, told.bytes), (swept.objects, swept.bytes));
     assert_eq!(check_whole(&repository).await, [b]);
-    assert_eq!(repository.load().await.unwrap().entries.len(), 1);
+    assert_eq!(repository.load().await.unwrap().catalogue().len(), 1);
     assert_eq!(contents(&storage, "backups/").len(), 4, "manifest, pieces, shared, own data of b");
     assert_eq!(contents(&storage, "content/").len(), 2);
     let again = repository.sweep(&lease, Duration::ZERO, FREE).await.unwrap();
@@ -389,7 +389,7 @@ async fn a_writer_who_lost_his_lease_or_is_condemned_commits_nothing() {
     let fresh = backup_lease(&repository, "y").await.unwrap();
     let late = commit(&repository, &fresh, &begun, &draft(None, 10), &[]).await;
     assert!(late.unwrap_err().message().contains("given up"));
-    assert!(repository.load().await.unwrap().entries.is_empty());
+    assert!(repository.load().await.unwrap().catalogue().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -197,7 +197,7 @@ pub(crate) async fn back_up_under(
 ) -> Result<BackupId> {
     let begun = repository.begin(lease, draft).await?;
     let mut before = Vec::new();
-    for entry in repository.load().await?.entries {
+    for entry in repository.load().await?.entries() {
         before.extend(repository.manifest(&entry.manifest).await);
     }
     let content = repository.shared_content(&before).await?;
@@ -236,7 +236,7 @@ pub(crate) async fn check_whole(repository: &Repository) -> Vec<BackupId> {
     let loaded = repository.load().await.unwrap();
     assert!(loaded.is_complete(), "{:?}", loaded.report);
     let mut ids = Vec::new();
-    for entry in loaded.entries.iter().filter(|entry| entry.status != Status::Deleted) {
+    for entry in loaded.entries().filter(|entry| entry.status != Status::Deleted) {
         let manifest = repository.manifest(&entry.manifest).await.unwrap();
         for piece in repository.pieces(&manifest, &PlainList).await.unwrap() {
             for part in piece.parts {
@@ -253,7 +253,7 @@ pub(crate) async fn check_whole(repository: &Repository) -> Vec<BackupId> {
 
 /// The ids that a load gives, sorted.
 pub(crate) async fn ids(repository: &Repository) -> Vec<BackupId> {
-    let mut ids: Vec<BackupId> = repository.load().await.unwrap().entries.iter().map(|entry| entry.id).collect();
+    let mut ids: Vec<BackupId> = repository.load().await.unwrap().entries().map(|entry| entry.id).collect();
     ids.sort_unstable();
     ids
 }

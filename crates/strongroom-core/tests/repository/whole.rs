@@ -71,7 +71,7 @@ async fn committed_backups_are_loaded_and_read_back() {
     assert_eq!(ids(&other).await, sorted(vec![a, b]));
     let loaded = other.load().await.unwrap();
     assert!(loaded.is_complete() && loaded.in_progress.is_empty());
-    assert_eq!(loaded.generation, 4);
+    assert_eq!(loaded.generation(), 4);
     let entry = loaded.entry(b).unwrap();
     assert_eq!(entry.window, draft(Some(10), 20).window);
     let manifest = other.manifest(&entry.manifest).await.unwrap();

@@ -64,7 +64,7 @@ async fn every_point_of_a_history_comes_back_exactly() {
     let kinds: Vec<_> = points.iter().map(|(committed, _)| committed.kind).collect();
     assert_eq!(kinds, [BackupKind::Base, BackupKind::Incremental, BackupKind::Incremental]);
 
-    let catalogue = repository.load().await.unwrap().catalogue();
+    let catalogue = repository.load().await.unwrap().into_catalogue();
     for (committed, truth) in &points {
         // The handle kept the frozen state, so the window has no blur.
         assert_eq!(committed.window.until, committed.window.settled);

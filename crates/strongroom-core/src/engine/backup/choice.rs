@@ -80,11 +80,11 @@ pub(super) fn choose(
 /// The history that the part's next backup belongs to: the one that the newest restore began.
 pub(super) fn live_timeline(loaded: &Loaded, cluster: &ClusterIdentity, part: &str) -> Option<TimelineId> {
     let own = |timeline: &&Timeline| timeline.cluster == cluster.id && timeline.part == part;
-    let recorded = loaded.timelines.iter().filter(own).max_by_key(|timeline| timeline.began);
+    let recorded = loaded.timelines().iter().filter(own).max_by_key(|timeline| timeline.began);
     // A catalogue that was rebuilt from manifests knows no timelines: the newest backup's is the live one.
     let newest = || {
-        let own = |entry: &&Entry| entry.cluster == cluster.id && entry.part == part;
-        loaded.entries.iter().filter(own).max_by_key(|entry| (entry.window.until, entry.created))
+        let own = loaded.catalogue().entries_of(cluster.id, part);
+        own.max_by_key(|entry| (entry.window.until, entry.created))
     };
     recorded.map(|timeline| timeline.id).or_else(|| newest().map(|entry| entry.timeline))
 }
@@ -97,14 +97,13 @@ fn newest_end(
     filter: &Filter,
     timeline: TimelineId,
 ) -> Result<Continued, String> {
-    let usable = |entry: &&Entry| {
-        entry.cluster == cluster.id && entry.part == *part && entry.timeline == timeline && entry.filter == *filter
-    };
-    let entries: Vec<Entry> = loaded.entries.iter().filter(usable).cloned().collect();
+    let usable = |entry: &Entry| entry.timeline == timeline && entry.filter == *filter;
+    let entries: Vec<Entry> = loaded.catalogue().entries_of(cluster.id, part).filter(usable).collect();
     if entries.is_empty() {
         return Err("no earlier backup of this part's present history has this filter".to_owned());
     }
-    let catalogue = Catalogue::from_entries(entries, loaded.timelines.clone(), loaded.generation, loaded.is_complete());
+    let timelines = loaded.timelines().to_vec();
+    let catalogue = Catalogue::from_entries(entries, timelines, loaded.generation(), loaded.is_complete());
     let mut request = Request::at(Target::Latest).of(Scope { parts: Some([(part.clone(), filter.clone())].into()) });
     request.cluster = Some(cluster.id);
     request.timelines = [(part.clone(), timeline)].into();

@@ -145,8 +145,8 @@ impl Run {
     /// What the run was asked for is what is gone on with.
     fn take_up(&self, prepared: &mut Prepared) -> Result<()> {
         let run = prepared.run;
-        let own = |entry: &&Entry| entry.run == run && entry.cluster == prepared.topology.identity.id;
-        prepared.committed = prepared.loaded.entries.iter().filter(own).map(|entry| entry.part.clone()).collect();
+        let own = |entry: &Entry| entry.run == run && entry.cluster == prepared.topology.identity.id;
+        prepared.committed = prepared.loaded.entries().filter(own).map(|entry| entry.part).collect();
         let Some(first) = prepared.left.values().next() else {
             if prepared.committed.is_empty() {
                 return Err(Error::not_found(format!("nothing is left of run {run} to go on with"))

@@ -60,10 +60,8 @@ impl Run {
     async fn shared_content(&self, prepared: &Prepared) -> Result<SharedContent> {
         let mut manifests: Vec<Manifest> = Vec::new();
         for part in prepared.topology.parts.keys() {
-            let own = |entry: &&Entry| {
-                entry.cluster == prepared.topology.identity.id && entry.part == *part && entry.status != Status::Deleted
-            };
-            let mut entries: Vec<&Entry> = prepared.loaded.entries.iter().filter(own).collect();
+            let own = prepared.loaded.catalogue().entries_of(prepared.topology.identity.id, part);
+            let mut entries: Vec<Entry> = own.filter(|entry| entry.status != Status::Deleted).collect();
             entries.sort_by_key(|entry| std::cmp::Reverse((entry.window.until, entry.created)));
             // Back to the newest base: a content that lives longer is in that base, too.
             let bases = entries.iter().position(|entry| entry.kind.starts_a_chain());

@@ -24,14 +24,10 @@ pub(super) const AT_ONCE: usize = 16;
 /// What is known of all backups of a repository.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// Every committed backup. Condemned ones have [`Status::Deleted`].
-    pub entries: Vec<Entry>,
-    /// Every timeline that was recorded.
-    pub timelines: Vec<Timeline>,
+    /// In a box: futures hold this.
+    catalogue: Box<Catalogue>,
     /// Backups that were begun and have no manifest yet: running, or dead and to be resumed or collected.
     pub in_progress: Vec<Begun>,
-    /// The number of the newest segment.
-    pub generation: u64,
     /// What was found on the way.
     pub report: LoadReport,
 }
@@ -65,24 +61,47 @@ pub struct Broken {
 }
 
 impl Loaded {
-    /// For the planner. Incomplete as long as the catalogue is damaged.
+    /// Every committed backup, ready to be planned with. Condemned ones have [`Status::Deleted`]. Its generation is the
+    /// number of the newest segment; it is incomplete as long as the stored catalogue is damaged.
     #[must_use]
-    pub fn catalogue(&self) -> Catalogue {
-        let complete = self.is_complete();
-        Catalogue::from_entries(self.entries.clone(), self.timelines.clone(), self.generation, complete)
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// The catalogue alone.
+    #[must_use]
+    pub fn into_catalogue(self) -> Catalogue {
+        *self.catalogue
     }
 
     /// Whether no record is lost and every manifest that loading looked at can be used. An incomplete catalogue never
     /// proves that something is absent.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        !self.report.rebuilt && self.report.quarantined.is_empty()
+        self.catalogue.is_complete()
     }
 
     /// The entry of a backup.
     #[must_use]
-    pub fn entry(&self, backup: BackupId) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.id == backup)
+    pub fn entry(&self, backup: BackupId) -> Option<Entry> {
+        self.catalogue.entry(backup)
+    }
+
+    /// All entries, by part, timeline and time. Each is made when it is asked for.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.catalogue.entries()
+    }
+
+    /// Every timeline that was recorded.
+    #[must_use]
+    pub fn timelines(&self) -> &[Timeline] {
+        self.catalogue.timelines()
+    }
+
+    /// The number of the newest segment.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.catalogue.generation()
     }
 }
 
@@ -114,13 +133,10 @@ impl Repository {
         }
         report.mended = state.mended;
         report.unknown_records = state.unknown.len();
-        Ok(Loaded {
-            entries: state.known.into_values().map(|known| known.entry).collect(),
-            timelines: state.timelines.into_values().collect(),
-            in_progress: state.open.into_values().collect(),
-            generation: newest,
-            report,
-        })
+        let complete = !report.rebuilt && report.quarantined.is_empty();
+        let entries = state.known.into_values().map(|known| known.entry);
+        let catalogue = Catalogue::from_entries(entries, state.timelines.into_values(), newest, complete);
+        Ok(Loaded { catalogue: Box::new(catalogue), in_progress: state.open.into_values().collect(), report })
     }
 
     /// The state by the catalogue, completed by all manifests where the catalogue is damaged or missing.

@@ -11,6 +11,7 @@ use super::super::objects::list_all;
 use super::super::{Repository, layout};
 use super::damaged;
 use crate::id::BackupId;
+use crate::model::{Applies, Status};
 use crate::planner::{Catalogue, Entry};
 use crate::storage::ObjectMeta;
 use crate::{Error, ErrorKind, Key, Result, Timestamp};
@@ -101,26 +102,32 @@ impl Evidence {
 
     /// What remains for the planner once `gone` are gone.
     pub(super) fn kept(&self, gone: &BTreeSet<BackupId>) -> Catalogue {
-        let kept = self.loaded.entries.iter().filter(|entry| !gone.contains(&entry.id)).cloned();
-        Catalogue::from_entries(kept, self.loaded.timelines.clone(), self.loaded.generation, self.loaded.is_complete())
+        let loaded = &self.loaded;
+        let kept = loaded.entries().filter(|entry| !gone.contains(&entry.id));
+        Catalogue::from_entries(kept, loaded.timelines().to_vec(), loaded.generation(), loaded.is_complete())
     }
 
     /// Takes out of `gone` what is needed by an `exact` backup that stays. Gives (needed, by).
     pub(super) fn spare_needed(&self, gone: &mut BTreeSet<BackupId>) -> Vec<(BackupId, BackupId)> {
+        let needs = |entry: Entry| match (entry.applies, entry.parent) {
+            (Applies::Exact, Some(parent)) if !entry.kind.starts_a_chain() && entry.status != Status::Deleted => {
+                Some((parent, entry.id))
+            }
+            _ => None,
+        };
+        let needs: Vec<(BackupId, BackupId)> = self.loaded.entries().filter_map(needs).collect();
         let mut spared = Vec::new();
         loop {
-            let stays = |entry: &&Entry| !gone.contains(&entry.id) && entry.status != crate::model::Status::Deleted;
-            let needs = |entry: &Entry| match (entry.applies, entry.parent) {
-                (crate::model::Applies::Exact, Some(parent))
-                    if gone.contains(&parent) && !entry.kind.starts_a_chain() =>
-                {
-                    Some((parent, entry.id))
+            let before = spared.len();
+            // Later ones first: what they need is spared before it is asked what that needs.
+            for (parent, child) in needs.iter().rev() {
+                if !gone.contains(child) && gone.remove(parent) {
+                    spared.push((*parent, *child));
                 }
-                _ => None,
-            };
-            let Some((parent, child)) = self.loaded.entries.iter().filter(stays).find_map(needs) else { break };
-            gone.remove(&parent);
-            spared.push((parent, child));
+            }
+            if spared.len() == before {
+                break;
+            }
         }
         spared
     }
@@ -159,7 +166,7 @@ impl Repository {
                 folders.entry(folder).or_default().objects.push(meta);
             }
         }
-        for entry in &before.entries {
+        for entry in before.entries() {
             if !manifests.contains(&entry.manifest) && self.has(&entry.manifest).await? {
                 return Err(Error::unavailable(format!(
                     "the listing of '{}' is not complete: it lacks {}, which exists",
@@ -174,7 +181,7 @@ impl Repository {
 
     /// Finds out what lies at the manifests' names. What the catalogue knows to be committed need not be read.
     async fn read_marks(&self, evidence: &mut Evidence) -> Result<()> {
-        let known: BTreeSet<&Key> = evidence.loaded.entries.iter().map(|entry| &entry.manifest).collect();
+        let known: BTreeSet<Key> = evidence.loaded.entries().map(|entry| entry.manifest).collect();
         for (folder, content) in &mut evidence.folders {
             let key = folder.manifest()?;
             if !content.objects.iter().any(|meta| meta.key == key) {
@@ -246,7 +253,7 @@ impl Repository {
             }
         }
         // Those committed since the listing too.
-        manifests.extend(evidence.loaded.entries.iter().map(|entry| entry.manifest.clone()));
+        manifests.extend(evidence.loaded.entries().map(|entry| entry.manifest));
         let mut used = BTreeSet::new();
         for key in manifests {
             if BackupFolder::of(&key).and_then(|folder| folder.name()).is_some_and(|name| gone.contains(&name.backup)) {

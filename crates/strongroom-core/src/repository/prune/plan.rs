@@ -122,7 +122,7 @@ impl Repository {
         let oldest = evidence.loaded.in_progress.iter().map(|begun| begun.at).min();
         if let Some(oldest) = oldest {
             let mut used_before = BTreeSet::new();
-            for entry in evidence.loaded.entries.iter().filter(|entry| gone.contains(&entry.id)) {
+            for entry in evidence.loaded.entries().filter(|entry| gone.contains(&entry.id)) {
                 match self.content_of(&entry.manifest).await {
                     Ok(names) => used_before.extend(names),
                     Err(error) if super::evidence::is_unreadable(&error) => {}
