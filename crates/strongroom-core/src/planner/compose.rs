@@ -6,6 +6,7 @@ use super::catalogue::Catalogue;
 use super::choose::{by_moment, by_row, limit_of};
 use super::part::{LATEST, Part};
 use super::plan::{PLAN_FORMAT, Plan, Reached};
+use super::precheck::{checks, stages};
 use super::reason::{PlanError, Reason, Warning, WarningCode};
 use super::steps::Steps;
 use super::target::{Request, Target};
@@ -31,8 +32,9 @@ pub(super) fn plan(
     };
     let mut steps = Steps::new(request, &catalogue.rows);
     steps.warnings = warnings;
-    let target = serde_json::to_vec(&request.target).unwrap_or_default();
-    steps.hasher.update(&catalogue.generation().to_le_bytes()).update(&target);
+    let asked = serde_json::to_vec(request).unwrap_or_default();
+    steps.hasher.update(&PLAN_FORMAT.to_le_bytes()).update(&catalogue.generation().to_le_bytes());
+    steps.hasher.update(cluster.as_bytes()).update(&(asked.len() as u64).to_le_bytes()).update(&asked);
     let (mut made, mut refused) = (BTreeMap::new(), Vec::new());
     for (part, (choice, lost)) in parts.iter().zip(&chosen) {
         let view = &part.histories[choice.history].view;
@@ -43,7 +45,6 @@ pub(super) fn plan(
             steps.warnings.push(Warning { code: WarningCode::MovedEarlier, part, message });
         }
         let plan = steps.part(part, choice);
-        steps.hasher.update(&choice.reached.until.micros().to_le_bytes());
         let plan = plan.map_err(|reason| PlanError::new(reason, "a step lost its copies while it was planned"))?;
         made.insert(part.name.to_owned(), plan);
     }
@@ -61,17 +62,20 @@ pub(super) fn plan(
     let classes = || steps.classes.iter().map(|class| &catalogue.rows.classes.list[*class as usize]);
     let keys: BTreeSet<DataKeyId> = classes().flat_map(|class| class.keys.iter().copied()).collect();
     let codecs: BTreeSet<&CodecId> = classes().flat_map(|class| &class.codecs).collect();
+    let (keys, codecs): (Vec<_>, Vec<_>) = (keys.into_iter().collect(), codecs.into_iter().cloned().collect());
     let plan = Plan {
         format: PLAN_FORMAT,
         generation: catalogue.generation(),
         cluster,
-        target: request.target.clone(),
+        request: request.clone(),
+        checks: checks(request, &steps.totals, &keys, &codecs, catalogue.is_complete()),
+        stages: stages(),
         groups: groups(made.values().map(|part| part.steps.len())),
         parts: made,
         reached: Reached { until, settled },
         totals: steps.totals,
-        keys: keys.into_iter().collect(),
-        codecs: codecs.into_iter().cloned().collect(),
+        keys,
+        codecs,
         warnings: steps.warnings,
         refused,
         hash: Blake3::from(steps.hasher.finalize()),

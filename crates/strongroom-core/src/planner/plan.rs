@@ -5,19 +5,20 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Tier;
+use super::precheck::{PreCheck, Stage};
 use super::reason::{Refusal, Warning};
-use super::target::Target;
+use super::target::Request;
 use crate::cluster::StepId;
 use crate::codec::CodecId;
 use crate::id::{BackupId, ClusterId, DataKeyId, TimelineId};
 use crate::manifest::Blake3;
-use crate::model::{BackupKind, Filter, PartName, Window};
+use crate::model::{BackupKind, Deletes, Depth, Filter, PartName, Window};
 use crate::{Key, Timestamp};
 
 /// The version of a plan's JSON.
 pub const PLAN_FORMAT: u32 = 1;
 
-/// What a restore will do.
+/// What a restore will do. Its JSON is described, field by field, in `docs/plan.md`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// [`PLAN_FORMAT`].
@@ -26,8 +27,8 @@ pub struct Plan {
     pub generation: u64,
     /// The cluster whose backups are restored.
     pub cluster: ClusterId,
-    /// What was asked.
-    pub target: Target,
+    /// What was asked: the same request and the same catalogue give the same plan again.
+    pub request: Request,
     /// What is done for each part. Parts are independent: they may be restored in parallel.
     pub parts: BTreeMap<PartName, PartPlan>,
     /// What is reached by all parts together: the earliest `until` and the latest `settled`.
@@ -40,11 +41,16 @@ pub struct Plan {
     pub codecs: Vec<CodecId>,
     /// Steps that may run at the same time, in order: a group begins when the one before has ended.
     pub groups: Vec<Vec<StepId>>,
+    /// What must hold before the target changes, in the order in which it is looked at.
+    pub checks: Vec<PreCheck>,
+    /// What happens in which order: nothing of the target changes before every check and all proof.
+    pub stages: Vec<Stage>,
     /// What people should know.
     pub warnings: Vec<Warning>,
     /// Backups that were not chosen, newest first; at most 64 a part.
     pub refused: Vec<Refusal>,
-    /// BLAKE3 of generation, target, and every step's number, backup and storage: equal plans have equal hashes.
+    /// BLAKE3 of what makes the plan: format, generation, cluster and request, each part's name, timeline and reached
+    /// point, each step's number, backup and storage. Equal plans have equal hashes.
     pub hash: Blake3,
 }
 
@@ -100,6 +106,11 @@ pub struct Step {
     pub apply: Apply,
     /// Its window.
     pub window: Window,
+    /// Whether it holds the deletes of its window.
+    pub deletes: Deletes,
+    /// How deep the newest check looked that found it whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Depth>,
     /// Bytes to be read from storage.
     pub bytes: u64,
     /// Bytes after decoding.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Reached;
 use crate::id::BackupId;
-use crate::model::PartName;
+use crate::model::{BackupKind, PartName, Window};
 use crate::{Error, ErrorKind, Timestamp};
 
 /// Why a backup can't be, or was not, used. The codes are stable.
@@ -72,6 +72,38 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Gap,
+        Self::ParentMissing,
+        Self::ParentUnusable,
+        Self::OtherTimeline,
+        Self::OtherCluster,
+        Self::FilterTooNarrow,
+        Self::KeyMissing,
+        Self::CodecMissing,
+        Self::Corrupt,
+        Self::Partial,
+        Self::Unverified,
+        Self::Deleted,
+        Self::AfterTarget,
+        Self::Covered,
+        Self::Dearer,
+        Self::CopyUnavailable,
+        Self::ListingIncomplete,
+        Self::DuplicateId,
+        Self::BadWindow,
+        Self::LogGap,
+        Self::LogEndsEarly,
+        Self::LogStartsLate,
+        Self::PartMissing,
+        Self::Unknown,
+        Self::NotExact,
+        Self::BeforeFirst,
+        Self::TooLarge,
+        Self::Invalid,
+    ];
+
     /// The code, as in JSON.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -121,6 +153,10 @@ pub struct Refusal {
     pub backup: BackupId,
     /// Its part.
     pub part: PartName,
+    /// What it is.
+    pub kind: BackupKind,
+    /// Its window.
+    pub window: Window,
     /// Why.
     pub reason: Reason,
     /// The same in words.
@@ -155,6 +191,24 @@ pub enum WarningCode {
     TimelineUnknown,
     /// A copy has to be thawed before it can be read.
     Thaw,
+}
+
+impl WarningCode {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::DeletesUnseen,
+        Self::Unverified,
+        Self::Fuzzy,
+        Self::ClockMargin,
+        Self::Partial,
+        Self::MovedEarlier,
+        Self::PartLeftOut,
+        Self::PartsDiffer,
+        Self::LogsBehind,
+        Self::CatalogueIncomplete,
+        Self::TimelineUnknown,
+        Self::Thaw,
+    ];
 }
 
 /// One warning.

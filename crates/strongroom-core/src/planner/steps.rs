@@ -3,7 +3,7 @@
 use super::class::Copy;
 use super::entry::Tier;
 use super::part::{Choice, Part};
-use super::plan::{Apply, ChosenCopy, PartPlan, PlanTotals, Step};
+use super::plan::{Apply, ChosenCopy, PartPlan, PlanTotals, Reached, Step};
 use super::reason::{Reason, Warning, WarningCode};
 use super::rows::Rows;
 use super::target::Request;
@@ -67,6 +67,10 @@ impl<'a> Steps<'a> {
         warn(WarningCode::Thaw, thaw, "must be thawed before they can be read");
         let history = &part.histories[choice.history];
         let timeline = history.view.lane.timeline;
+        let Reached { until, settled } = choice.reached;
+        self.hasher.update(&until.micros().to_le_bytes()).update(&settled.micros().to_le_bytes());
+        self.hasher.update(timeline.as_bytes()).update(part.name.as_bytes());
+        self.hasher.update(&(part.name.len() as u64).to_le_bytes());
         self.warn_of_point(part, choice);
         Ok(PartPlan { timeline, filter: part.filter.clone(), reached: choice.reached, steps })
     }
@@ -119,9 +123,9 @@ impl<'a> Steps<'a> {
         let mut sorted = sorted.into_iter();
         let copy = sorted.next().ok_or(Reason::CopyUnavailable)?;
         let id = self.rows.id[row as usize];
-        self.hasher.update(&self.next.to_le_bytes());
-        self.hasher.update(id.as_bytes());
-        self.hasher.update(copy.storage.as_bytes());
+        // Ids have one length and names are followed by it, so that no two plans give the same bytes.
+        self.hasher.update(&self.next.to_le_bytes()).update(id.as_bytes()).update(copy.storage.as_bytes());
+        self.hasher.update(&(copy.storage.len() as u64).to_le_bytes());
         let totals = &mut self.totals;
         totals.steps += 1;
         totals.bytes = totals.bytes.saturating_add(size.stored_bytes);
@@ -146,6 +150,8 @@ impl<'a> Steps<'a> {
                 Kind::Log => replay,
             },
             window: self.rows.window(row),
+            deletes: class.deletes,
+            verified: class.verified,
             bytes: size.stored_bytes,
             plain_bytes: size.plain_bytes,
             records: size.records,

@@ -92,7 +92,14 @@ impl View<'_> {
             }
             if route.rows.binary_search(&row).is_err() {
                 let (reason, detail) = self.refusal_of(row, route, limit);
-                refusals.push(Refusal { backup: self.rows.id[row as usize], part: part.to_owned(), reason, detail });
+                refusals.push(Refusal {
+                    backup: self.rows.id[row as usize],
+                    part: part.to_owned(),
+                    kind: self.rows.class_of(row).kind,
+                    window: self.rows.window(row),
+                    reason,
+                    detail,
+                });
             }
         }
         refusals

@@ -1,0 +1,6 @@
+//! What the planner answers besides the steps of a restore: plans as JSON, windows and gaps, losses, differences, checks
+//! and explanations.
+#![expect(clippy::expect_used, clippy::panic, reason = "a fixture that is wrong shall stop the test")]
+
+mod plan_json;
+mod support;
