@@ -18,6 +18,8 @@ mod environment;
 mod seed;
 mod storage;
 
+pub use cluster::crashing::CrashingCluster;
+pub use cluster::recording::RecordingCluster;
 pub use cluster::{
     ClusterContents, PARTITIONS, PartFault, SimulatedCluster, SimulatedFold, SimulatedOptions, Workload,
 };

@@ -1,19 +1,20 @@
 //! The journal of a restore: what makes it resume in another process, also from a read-only repository.
 //!
-//! It lives in a storage that the caller names (a local folder, as a rule), apart from the repository:
-//! `<session>/begun.json` once the target accepted the restore, `<session>/done-<n>.json` for what was written since,
-//! `<session>/finished.json` at the end. Writing a piece twice is the same as once, so the marks may lag behind.
+//! It lives in a storage that the caller names (a local folder, as a rule), apart from the repository. Below
+//! `<session>/` rest `intended.json` before anything of the target changes, `begun.json` once the target accepted the
+//! restore, `done-<n>.json` for what was written since, and at the end `finished.json` or `aborted.json`. Writing a
+//! piece twice is the same as once, so the marks may lag behind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Applied, RestoreSession, StepId};
+use crate::cluster::{Applied, RestoreOptions, RestoreSession, StepId};
 use crate::id::SessionId;
-use crate::{Error, ErrorKind, Key, Result, Storage, StorageExt as _};
+use crate::{Error, ErrorKind, Key, Result, Storage, StorageExt as _, Timestamp};
 
 /// No journal object is larger: a mark names at most a few thousand pieces.
 const LIMIT: u64 = 64 << 20;
@@ -27,26 +28,40 @@ pub struct Journal {
 /// What a journal remembers of one restore.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Remembered {
-    /// The session, once begun.
-    pub begun: Option<Begun>,
+    /// What was about to begin.
+    pub intended: Option<Intended>,
+    /// The target's session, once begun.
+    pub begun: Option<RestoreSession>,
     /// Pieces that were written, as (step, piece) numbers.
     pub written: BTreeSet<(StepId, u32)>,
     /// Steps that were sealed.
     pub sealed: BTreeSet<StepId>,
     /// What the written pieces did.
     pub applied: Applied,
-    /// Whether the restore has ended.
-    pub finished: bool,
-    marks: u32,
+    /// How the restore ended, if it has.
+    pub end: Option<End>,
+    /// The number of the next mark.
+    next: u32,
+}
+
+/// How a restore ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Everything was restored.
+    Finished,
+    /// It was given up.
+    Aborted,
 }
 
 /// The first entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Begun {
+pub struct Intended {
     /// The hash of the plan that is being restored: another plan cannot go on with this journal.
     pub plan: String,
-    /// The target's session.
-    pub session: RestoreSession,
+    /// What happens in the target.
+    pub options: RestoreOptions,
+    /// When it began, by the engine's clock.
+    pub at: Timestamp,
 }
 
 /// What was done since the mark before.
@@ -86,24 +101,56 @@ impl Journal {
         while let Some(object) = listing.next().await {
             let key = object?.key;
             match key.name() {
+                "intended.json" => memory.intended = Some(self.entry(&key).await?),
                 "begun.json" => memory.begun = Some(self.entry(&key).await?),
-                "finished.json" => memory.finished = true,
-                name if name.starts_with("done-") => {
-                    memory.note(self.entry(&key).await?);
-                    memory.marks += 1;
+                "finished.json" => memory.end = Some(End::Finished),
+                "aborted.json" => memory.end = Some(End::Aborted),
+                name => {
+                    let number = name.strip_prefix("done-").and_then(|rest| rest.strip_suffix(".json"));
+                    if let Some(number) = number.and_then(|number| number.parse::<u32>().ok()) {
+                        memory.note(self.entry(&key).await?);
+                        memory.next = memory.next.max(number.saturating_add(1));
+                    }
                 }
-                _ => {}
             }
         }
         Ok(memory)
     }
 
-    /// Records that `session` has begun.
+    /// The restores that have begun and not ended, each with what it is about: what a process that was killed left.
+    ///
+    /// # Errors
+    /// As [`Journal::remember`].
+    pub async fn unfinished(&self) -> Result<BTreeMap<SessionId, Intended>> {
+        let (mut open, mut ended) = (BTreeMap::new(), BTreeSet::new());
+        let mut listing = self.storage.list("");
+        while let Some(object) = listing.next().await {
+            let key = object?.key;
+            let Some(session) = key.folder().parse::<SessionId>().ok() else { continue };
+            match key.name() {
+                "intended.json" => drop(open.insert(session, self.entry(&key).await?)),
+                "finished.json" | "aborted.json" => drop(ended.insert(session)),
+                _ => {}
+            }
+        }
+        open.retain(|session, _| !ended.contains(session));
+        Ok(open)
+    }
+
+    /// Records that `session` is about to begin.
     ///
     /// # Errors
     /// As [`StorageExt::put_new`](crate::StorageExt::put_new).
-    pub async fn begin(&self, begun: &Begun) -> Result<()> {
-        self.put(begun.session.id, "begun.json", begun).await
+    pub async fn intend(&self, session: SessionId, intended: &Intended) -> Result<()> {
+        self.put(session, "intended.json", intended).await
+    }
+
+    /// Records that the target has begun `session`.
+    ///
+    /// # Errors
+    /// As [`StorageExt::put_new`](crate::StorageExt::put_new).
+    pub async fn begin(&self, session: &RestoreSession) -> Result<()> {
+        self.put(session.id, "begun.json", session).await
     }
 
     /// Records a mark.
@@ -111,8 +158,8 @@ impl Journal {
     /// # Errors
     /// As [`StorageExt::put_new`](crate::StorageExt::put_new).
     pub async fn mark(&self, session: SessionId, memory: &mut Remembered, mark: Mark) -> Result<()> {
-        self.put(session, &format!("done-{:08}.json", memory.marks), &mark).await?;
-        memory.marks += 1;
+        self.put(session, &format!("done-{:08}.json", memory.next), &mark).await?;
+        memory.next = memory.next.saturating_add(1);
         memory.note(mark);
         Ok(())
     }
@@ -121,16 +168,20 @@ impl Journal {
     ///
     /// # Errors
     /// As [`StorageExt::put_new`](crate::StorageExt::put_new).
-    pub async fn finish(&self, session: SessionId) -> Result<()> {
-        self.put(session, "finished.json", &()).await
+    pub async fn end(&self, session: SessionId, end: End) -> Result<()> {
+        let name = match end {
+            End::Finished => "finished.json",
+            End::Aborted => "aborted.json",
+        };
+        self.put(session, name, &()).await
     }
 
     async fn entry<T: for<'de> Deserialize<'de>>(&self, key: &Key) -> Result<T> {
         let body = self.storage.get(key, LIMIT).await?;
         serde_json::from_slice(&body).map_err(|error| {
-            Error::corrupt(format!("journal entry {key}"))
+            Error::corrupt(format!("the journal's entry {key} can't be read"))
                 .because(error)
-                .hint("remove the journal of this restore and begin it anew")
+                .hint("remove the journal of this restore, and begin the restore anew")
         })
     }
 

@@ -51,7 +51,7 @@ impl ListForm for CodedList {
         let (mut frame, mut index) = (BytesMut::new(), 0_u32);
         let encode = |id: FrameId, plain: Bytes, mut body: Vec<u8>| {
             let coder = Arc::clone(&coder);
-            blocking(move || {
+            blocking(plain.len(), move || {
                 coder.encode(id, &[plain], &mut Scratch::default(), &mut body)?;
                 Ok(body)
             })
@@ -87,7 +87,14 @@ fn identity(key: &Key) -> String {
     format!("list.{}", Blake3::of(key.as_str().as_bytes()))
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+/// Work on fewer bytes than this is done at once: handing it over would cost as much.
+const AT_ONCE: usize = 8 << 10;
+
+/// Does `work`, which concerns `bytes` bytes, off the async threads.
+async fn blocking<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    if bytes < AT_ONCE {
+        return work();
+    }
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|error| Err(Error::internal("coding a list panicked").because(error)))
@@ -119,13 +126,13 @@ impl CodedList {
             if total > LONGEST {
                 return Err(Error::corrupt(format!("{key}: the list of pieces is longer than {LONGEST} bytes")));
             }
-            let frames = Arc::clone(&coder);
+            let (frames, length) = (Arc::clone(&coder), (header.plain as usize).max(body.len()));
             let decode = move || {
                 let mut plain = Vec::new();
                 frames.decode(&header, &body, &mut Scratch::default(), &mut plain)?;
                 Ok(plain)
             };
-            sink(&blocking(decode).await.map_err(|error| error.within(key))?)?;
+            sink(&blocking(length, decode).await.map_err(|error| error.within(key))?)?;
             at = end;
             if header.id.last {
                 break;

@@ -1,7 +1,9 @@
 //! The jobs: what moves between cluster, repository and storage, and in what order.
 
+mod attempt;
 pub mod backup;
 pub mod copy;
+mod held;
 pub mod job;
 pub mod journal;
 mod list;
@@ -18,5 +20,5 @@ pub use job::Job;
 pub use journal::Journal;
 pub use list::CodedList;
 pub use proof::{Finding, Proof};
-pub use restore::{RestoreRequest, RestoreSummary, restore};
+pub use restore::{RestoreRequest, RestoreSummary, abort_restore, restore};
 pub use verify::{VerifyReport, VerifyRequest, verify};

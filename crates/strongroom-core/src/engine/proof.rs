@@ -23,7 +23,8 @@ pub enum Proof {
     Check,
     /// Read everything and compare hashes; nothing is stored. The default when truncating.
     Hash,
-    /// Bring everything to a staging storage, compare hashes, and restore from there.
+    /// Bring everything to a staging storage, compare hashes, and restore from there. A restore that ends well deletes
+    /// it there again.
     Stage,
 }
 
@@ -69,14 +70,25 @@ impl Prover<'_> {
             }
             (Proof::Hash, _) => self.each(objects, Depth::Hash).try_collect::<Vec<()>>().await.map(drop),
             (Proof::Stage, Some(staging)) => {
-                let transfers: Vec<_> = objects
-                    .iter()
-                    .map(|object| transfer(&**self.storage, &**staging, object, self.room).boxed())
-                    .collect();
-                stream::iter(transfers).buffer_unordered(parallel).try_for_each(|_| std::future::ready(Ok(()))).await
+                let staged: Vec<_> = objects.iter().map(|object| self.stage(staging, object).boxed()).collect();
+                stream::iter(staged).buffer_unordered(parallel).try_collect().await
             }
             (Proof::Stage, None) => Err(Error::invalid("staging needs a place").hint("name a staging folder")),
         }
+    }
+
+    /// Brings one object to the staging place, proven. What an earlier attempt left there is proven too, and brought
+    /// again if it is damaged.
+    async fn stage(self, staging: &Arc<dyn Storage>, object: &ObjectRef) -> Result<()> {
+        match transfer(&**self.storage, &**staging, object, self.room).await {
+            Ok(true) => return Ok(()),
+            Ok(false) if Prover { storage: staging, ..self }.reader(&[]).prove(object).await.is_ok() => return Ok(()),
+            Ok(false) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        staging.delete(&object.key).await?;
+        transfer(&**self.storage, &**staging, object, self.room).await.map(drop)
     }
 
     /// Checks objects and pieces: what is missing or damaged comes back as findings, sorted by name.

@@ -69,9 +69,12 @@ impl PartReader {
     /// Reads a whole object and compares size and hash.
     ///
     /// # Errors
-    /// `Corrupt` when it is missing or different; the storage's own errors.
+    /// `NotFound` when it is missing, `Corrupt` when it is different; the storage's own errors.
     pub async fn prove(&self, object: &ObjectRef) -> Result<()> {
-        let stream = self.storage.read(&object.key, None).await.map_err(|error| gone(object, error))?;
+        let stream = self.storage.read(&object.key, None).await.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::not_found(format!("{} is missing", object.key)).because(error),
+            _ => error,
+        })?;
         let mut cut = Cut::new(stream, 0);
         let mut hasher = Box::new(blake3::Hasher::new());
         while cut.more().await? {

@@ -254,7 +254,7 @@ pub struct Timeline {
     /// first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<(TimelineId, Timestamp)>,
-    /// When it became the part's live history: the end of the restore. `None`: from the beginning.
+    /// When it became the part's live history: when the restore began to change the part. `None`: from the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<Timestamp>,
 }

@@ -1,7 +1,7 @@
 //! From rows to steps.
 
 use super::class::Copy;
-use super::entry::Tier;
+use super::entry::{HOME, Tier};
 use super::part::{Choice, Part};
 use super::plan::{Apply, ChosenCopy, PartPlan, PlanTotals, Reached, Step};
 use super::reason::{Reason, Warning, WarningCode};
@@ -118,7 +118,9 @@ impl<'a> Steps<'a> {
         };
         let mut sorted: Vec<ChosenCopy> = copies.iter().map(chosen).collect();
         if sorted.len() > 1 {
-            sorted.sort_by(|a, b| (a.cost, &a.storage).cmp(&(b.cost, &b.storage)));
+            // What costs the same is read at home.
+            let order = |copy: &ChosenCopy| (copy.cost, copy.storage != HOME);
+            sorted.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.storage.cmp(&b.storage)));
         }
         let mut sorted = sorted.into_iter();
         let copy = sorted.next().ok_or(Reason::CopyUnavailable)?;

@@ -59,6 +59,17 @@ impl Repository {
         }
     }
 
+    /// Makes sure that `cluster` is the one that this repository knows under its id, if it knows one. Writes nothing.
+    ///
+    /// # Errors
+    /// `Invalid` when the fingerprint differs: another cluster answers under this id; as the storage otherwise.
+    pub async fn check_cluster(&self, cluster: &ClusterIdentity) -> Result<()> {
+        match found(self.registration(cluster.id).await)? {
+            Some(known) if known.cluster.fingerprint != cluster.fingerprint => Err(mismatch(&known.cluster, cluster)),
+            _ => Ok(()),
+        }
+    }
+
     /// The registration of a cluster.
     ///
     /// # Errors

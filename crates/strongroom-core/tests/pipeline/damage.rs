@@ -33,7 +33,8 @@ impl Stored {
         assert!(error.message().contains(key.as_str()), "{what}: {error}");
         let object = &self.pieces[0].parts[0].object;
         let error = reader(self.storage.clone(), small(), codecs).prove(object).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Corrupt, "{what}: {error:?}");
+        let kind = if what == "deleted" { ErrorKind::NotFound } else { ErrorKind::Corrupt };
+        assert_eq!(error.kind(), kind, "{what}: {error:?}");
         assert!(error.message().contains(key.as_str()), "{what}: {error}");
     }
 

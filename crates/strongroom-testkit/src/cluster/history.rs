@@ -24,7 +24,7 @@ pub(super) struct Version {
 /// All versions of one record, oldest first.
 pub(super) type History = Vec<Version>;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Part {
     pub(super) tables: BTreeMap<String, BTreeMap<String, History>>,
     /// Changes before this moment are forgotten as changes: an incremental can't start before it.

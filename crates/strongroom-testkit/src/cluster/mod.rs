@@ -1,11 +1,13 @@
 //! A cluster in memory whose whole history can be asked.
 
+pub(crate) mod crashing;
 mod fold;
 mod freeze;
 mod history;
 mod options;
 mod piece;
 mod read;
+pub(crate) mod recording;
 mod restore;
 mod workload;
 
@@ -75,6 +77,17 @@ impl SimulatedCluster {
     #[must_use]
     pub fn new(name: &str, clock: Arc<dyn Clock>, options: SimulatedOptions) -> Self {
         Self { shared: Arc::new(Shared { name: name.to_owned(), clock, options, state: Mutex::default() }) }
+    }
+
+    /// Another cluster of the same name with the same history, that goes its own way from here. Freezes, restores under
+    /// way and faults stay behind.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        let Shared { name, clock, options, .. } = &*self.shared;
+        let (name, clock, options) = (name.clone(), Arc::clone(clock), options.clone());
+        let state = self.lock();
+        let state = State { parts: state.parts.clone(), last: state.last, ..State::default() };
+        Self { shared: Arc::new(Shared { name, clock, options, state: Mutex::new(state) }) }
     }
 
     /// Makes an empty part, if it is not there.

@@ -9,8 +9,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 use strongroom_core::storage::ObjectMeta;
-use strongroom_core::{ByteStream, Error, ErrorKind, Key, PutMode, Result, Storage, Upload};
+use strongroom_core::{ByteStream, Cluster, Error, ErrorKind, Key, PutMode, Result, Storage, Upload};
 use tokio::sync::watch;
+
+use crate::cluster::crashing::CrashingCluster;
 
 /// What becomes of the operation at which the process dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +49,8 @@ pub struct Crashing<S> {
     fate: Arc<Fate>,
 }
 
-struct Fate {
+/// What all storages and clusters of one process share: when it dies.
+pub(crate) struct Fate {
     at: u64,
     death: Death,
     fails: Option<ErrorKind>,
@@ -74,6 +77,17 @@ impl<S> Crashing<S> {
         Self::at(inner, u64::MAX, Death::Before)
     }
 
+    /// Another storage of the same process: operations on both are counted together, and both die at once.
+    pub fn beside<T>(&self, inner: T) -> Crashing<T> {
+        Crashing { inner, fate: Arc::clone(&self.fate) }
+    }
+
+    /// A cluster as the same process sees it: its calls are counted too (each freeze, read, write and so on, and of a
+    /// body each chunk), and it falls silent when the process dies.
+    pub fn cluster(&self, inner: Arc<dyn Cluster>) -> CrashingCluster {
+        CrashingCluster::new(inner, Arc::clone(&self.fate))
+    }
+
     /// Operations so far.
     #[must_use]
     pub fn operations(&self) -> u64 {
@@ -98,8 +112,12 @@ impl<S> Crashing<S> {
 }
 
 impl Fate {
+    pub(crate) fn is_dead(&self) -> bool {
+        *self.dead.borrow()
+    }
+
     /// Does `operation`, unless it is the last or comes later.
-    async fn pass<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn pass<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
         let number = self.count.fetch_add(1, Ordering::SeqCst) + 1;
         if number < self.at {
             return operation.await;
@@ -158,16 +176,13 @@ impl<S: Storage> Storage for Crashing<S> {
     }
 }
 
-fn until_death<T: Send + 'static>(
+pub(crate) fn until_death<T: Send + 'static>(
     stream: BoxStream<'static, Result<T>>,
     fate: Arc<Fate>,
 ) -> BoxStream<'static, Result<T>> {
     let heard = move |item| {
         let fate = Arc::clone(&fate);
-        async move {
-            let dead = *fate.dead.borrow();
-            if dead { fate.silence().await } else { item }
-        }
+        async move { if fate.is_dead() { fate.silence().await } else { item } }
     };
     stream.then(heard).boxed()
 }

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 use strongroom_core::storage::ObjectMeta;
-use strongroom_core::{ByteStream, Key, PutMode, Result, Storage, Upload};
+use strongroom_core::{ByteStream, Cluster, Key, PutMode, Result, Storage, Upload};
+
+use crate::cluster::recording::RecordingCluster;
 
 /// One call, when it began; of an upload its creation and, once it succeeded, its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub enum Call {
     List(String),
     /// [`Storage::delete`].
     Delete(Key),
+    /// A call of a cluster that shares the record, by the name of its method: see [`Recording::cluster`].
+    Cluster(&'static str),
 }
 
 /// What went through a [`Recording`].
@@ -80,13 +84,13 @@ pub struct Recording<S> {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Traffic>>);
+pub(crate) struct Log(Arc<Mutex<Traffic>>);
 
 impl Log {
     fn lock(&self) -> MutexGuard<'_, Traffic> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    fn call(&self, call: Call) {
+    pub(crate) fn call(&self, call: Call) {
         self.lock().calls.push(call);
     }
 }
@@ -95,6 +99,16 @@ impl<S> Recording<S> {
     /// Records what goes to `inner`.
     pub fn new(inner: S) -> Self {
         Self { inner, log: Log::default() }
+    }
+
+    /// Another storage with the same record.
+    pub fn beside<T>(&self, inner: T) -> Recording<T> {
+        Recording { inner, log: self.log.clone() }
+    }
+
+    /// A cluster with the same record, so that a test can say what came before what.
+    pub fn cluster(&self, inner: Arc<dyn Cluster>) -> RecordingCluster {
+        RecordingCluster::new(inner, self.log.clone())
     }
 
     /// What went through so far.

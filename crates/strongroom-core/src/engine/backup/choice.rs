@@ -50,7 +50,8 @@ pub(super) fn choose(
     wish: BackupKindWish,
     fresh: TimelineId,
 ) -> Result<Choice> {
-    let live = live_timeline(loaded, cluster, part);
+    let doubt = history_in_doubt(loaded, cluster, part);
+    let live = live_timeline(loaded, cluster, part).filter(|_| !doubt);
     let base = |reason: &str| {
         if wish == BackupKindWish::Incremental {
             return Err(Error::broken_chain(format!("part '{part}' can only be backed up as a base: {reason}"))
@@ -70,11 +71,21 @@ pub(super) fn choose(
     if !incremental {
         return base("the cluster can't tell what changed");
     }
+    if doubt {
+        return base("records of the catalogue were lost, and a restore may have begun a new history");
+    }
     let Some(timeline) = live else { return base("it is the first backup of the part") };
     match newest_end(loaded, cluster, part, &filter, timeline) {
         Ok(continued) => Ok(Choice { filter, timeline, new_timeline: false, continued: Some(continued), reason: None }),
         Err(reason) => base(&reason),
     }
+}
+
+/// Whether the catalogue has lost records since the part's newest backup: of a restore that began a new history nothing
+/// else tells, and an incremental would not fit what the part holds.
+fn history_in_doubt(loaded: &Loaded, cluster: &ClusterIdentity, part: &str) -> bool {
+    let newest = loaded.catalogue().entries_of(cluster.id, part).map(|entry| entry.created).max();
+    newest.is_some_and(|newest| loaded.report.rebuilt || loaded.report.mended.iter().any(|mended| mended.at >= newest))
 }
 
 /// The history that the part's next backup belongs to: the one that the newest restore began.

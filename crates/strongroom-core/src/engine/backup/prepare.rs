@@ -58,6 +58,13 @@ impl Prepared {
         BackupReport { run: self.run, parts, warnings: Vec::new() }
     }
 
+    /// Whether an earlier history of the part is known.
+    pub(super) fn knows(&self, part: &str) -> bool {
+        let (loaded, cluster) = (&self.loaded, self.topology.identity.id);
+        loaded.timelines().iter().any(|known| known.cluster == cluster && known.part == part)
+            || loaded.catalogue().entries_of(cluster, part).next().is_some()
+    }
+
     /// What is remembered of a part that is about to begin.
     pub(super) fn note(
         &self,

@@ -19,6 +19,7 @@ use super::store::Stored;
 use super::{BackupRequest, ByPart};
 use crate::cluster::{Frozen, FrozenPart};
 use crate::codec::CodecRegistry;
+use crate::engine::held::take;
 use crate::model::PartName;
 use crate::pipeline::{Phase, Progress, Workroom};
 use crate::planner::Timeline;
@@ -47,7 +48,7 @@ impl Run {
             return self.estimate(prepared).await;
         }
         let run = prepared.run;
-        let lease = self.unless_cancelled(self.lease(&prepared)).await?;
+        let lease = take(&self.token, "backup", self.lease(&prepared)).await?;
         let outcome = self.leased(&mut prepared, &lease, room).await;
         let released = lease.release().await;
         let mut report = outcome.map_err(|error| match error.advice() {
@@ -168,7 +169,8 @@ impl Run {
         }
         if choice.new_timeline {
             let (id, part, cluster) = (choice.timeline, frozen.part.clone(), prepared.topology.identity.id);
-            self.repository.open_timeline(Timeline { id, part, cluster, parent: None, began: None }).await?;
+            let began = prepared.knows(&part).then(|| frozen.window.until.plus_micros(-1));
+            self.repository.open_timeline(Timeline { id, part, cluster, parent: None, began }).await?;
         }
         let now = self.repository.environment().now();
         let note = prepared.note(frozen, choice, kind, self.request.stack.ids(), now);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
@@ -12,14 +11,12 @@ use super::content::content_name;
 use super::note::Notes;
 use crate::cluster::{PieceSpec, PieceSummary};
 use crate::codec::{CodecId, CodecRegistry};
+use crate::engine::attempt::attempt;
 use crate::id::{ClusterId, RepositoryId};
 use crate::manifest::{Blake3, StoredPart, StoredPiece};
 use crate::pipeline::{NumberedPiece, Origin, Progress, Settings, StoreReceipt, StoreTask, Worker};
 use crate::repository::{Begun, SharedContent, layout};
 use crate::{Error, Key, Result};
-
-/// How often a task is tried while its error says that trying again may help.
-const ATTEMPTS: u32 = 4;
 
 /// What all parts of a run share.
 #[derive(Debug)]
@@ -226,16 +223,7 @@ impl Yard {
     }
 
     async fn attempt(&self, task: &StoreTask) -> Result<StoreReceipt> {
-        let mut pause = Duration::from_millis(500);
-        for _ in 1..ATTEMPTS {
-            match self.worker.store(task, &self.progress).await {
-                Err(error) if error.kind().is_retryable() => {}
-                other => return other.and_then(|receipt| complete(task, receipt)),
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-        }
-        self.worker.store(task, &self.progress).await.and_then(|receipt| complete(task, receipt))
+        attempt(|| self.worker.store(task, &self.progress)).await.and_then(|receipt| complete(task, receipt))
     }
 }
 

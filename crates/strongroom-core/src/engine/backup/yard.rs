@@ -61,7 +61,9 @@ impl Run {
         let mut manifests: Vec<Manifest> = Vec::new();
         for part in prepared.topology.parts.keys() {
             let own = prepared.loaded.catalogue().entries_of(prepared.topology.identity.id, part);
-            let mut entries: Vec<Entry> = own.filter(|entry| entry.status != Status::Deleted).collect();
+            // Content of a backup that a check found damaged may be what is damaged: it is stored anew.
+            let whole = |entry: &Entry| !matches!(entry.status, Status::Deleted | Status::Corrupt);
+            let mut entries: Vec<Entry> = own.filter(whole).collect();
             entries.sort_by_key(|entry| std::cmp::Reverse((entry.window.until, entry.created)));
             // Back to the newest base: a content that lives longer is in that base, too.
             let bases = entries.iter().position(|entry| entry.kind.starts_a_chain());

@@ -7,19 +7,24 @@ use crate::cluster::{PartOutline, PieceKind, RestoreOptions, RestoreOutline, Ste
 use crate::codec::{CodecId, CodecRegistry};
 use crate::engine::CodedList;
 use crate::engine::proof::{Proof, Prover};
-use crate::id::RepositoryId;
+use crate::id::{BackupId, RepositoryId};
 use crate::manifest::{Manifest, ObjectRef, StoredPiece};
 use crate::model::PartName;
 use crate::pipeline::{Stack, Workroom};
 use crate::planner::{HOME, Plan, Step};
-use crate::repository::Repository;
-use crate::{Error, ErrorKind, Result, Storage};
+use crate::repository::{Repository, layout};
+use crate::{Error, ErrorKind, Result, Storage, StorageExt as _};
+
+/// The name of the storage to which a restore brought its source first.
+const STAGED: &str = "(staged)";
 
 /// Everything that a plan's steps consist of.
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) steps: Vec<SourceStep>,
     outline: RestoreOutline,
+    /// Copies that can't be used, and why.
+    pub(super) warnings: Vec<String>,
 }
 
 /// One step with its manifest and pieces.
@@ -40,6 +45,12 @@ pub(super) struct Copy {
     pub(super) storage: Arc<dyn Storage>,
 }
 
+impl Copy {
+    fn unusable(&self, backup: BackupId, error: &Error) -> String {
+        format!("the copy of backup {backup} in storage '{}' can't be used: {error}", self.name)
+    }
+}
+
 impl Source {
     /// Reads the manifests and the lists of pieces of every step, from the first copy that gives them.
     pub(super) async fn open(
@@ -49,13 +60,13 @@ impl Source {
         options: &RestoreOptions,
         storages: &BTreeMap<String, Arc<dyn Storage>>,
     ) -> Result<Self> {
-        let mut steps = Vec::new();
+        let (mut steps, mut warnings) = (Vec::new(), Vec::new());
         for (part, step) in plan.steps() {
-            steps.push(SourceStep::open(repository, registry, part, step, storages).await?);
+            steps.push(SourceStep::open(repository, registry, part, step, storages, &mut warnings).await?);
         }
         steps.sort_by_key(|step| step.step);
         let outline = outline(plan, &steps, options)?;
-        Ok(Self { steps, outline })
+        Ok(Self { steps, outline, warnings })
     }
 
     /// What the target needs to know.
@@ -84,6 +95,7 @@ impl SourceStep {
         part: &str,
         step: &Step,
         storages: &BTreeMap<String, Arc<dyn Storage>>,
+        warnings: &mut Vec<String>,
     ) -> Result<Self> {
         let copies: Vec<Copy> = std::iter::once(&step.copy)
             .chain(&step.alternates)
@@ -103,24 +115,19 @@ impl SourceStep {
                 let pieces = there.pieces(&manifest, &form).await?;
                 Ok::<_, Error>((manifest, pieces))
             };
-            match read.await {
+            let error = match read.await {
                 Ok((manifest, pieces)) if manifest.backup == step.backup => {
                     let copies = copies[at..].iter().chain(&copies[..at]).cloned().collect();
                     return Ok(Self { step: step.step, part: part.to_owned(), manifest, pieces, copies });
                 }
-                Ok((manifest, _)) => {
-                    first_error.get_or_insert_with(|| {
-                        Error::corrupt(format!(
-                            "{} holds backup {} instead of {}",
-                            step.manifest, manifest.backup, step.backup
-                        ))
-                    });
-                }
-                Err(error) if error.kind() == ErrorKind::Denied => return Err(error),
-                Err(error) => {
-                    first_error.get_or_insert(error);
-                }
-            }
+                Ok((manifest, _)) => Error::corrupt(format!(
+                    "{} holds backup {} instead of {}",
+                    step.manifest, manifest.backup, step.backup
+                )),
+                Err(error) => error,
+            };
+            warnings.push(copy.unusable(step.backup, &error));
+            first_error.get_or_insert(error);
         }
         Err(first_error.unwrap_or_else(|| {
             Error::not_found(format!("no storage named '{}' is open for step {}", step.copy.storage, step.step))
@@ -145,11 +152,39 @@ pub(in crate::engine) fn objects_of(manifest: &Manifest, pieces: &[StoredPiece])
 impl Source {
     /// How many pieces and plain bytes the options ask for.
     pub(super) fn expected(&self, options: &RestoreOptions) -> (u64, u64) {
-        self.steps
-            .iter()
-            .flat_map(|step| &step.pieces)
-            .filter(|piece| wants(options, piece.spec.kind))
-            .fold((0, 0), |(pieces, bytes), piece| (pieces + 1, bytes + piece.plain_bytes))
+        let parts: BTreeSet<&PartName> = self.steps.iter().map(|step| &step.part).collect();
+        let defining = |part: &PartName| {
+            SourceStep::with_definitions(self.steps.iter().filter(|step| step.part == *part)).map(|step| step.step)
+        };
+        let defining: BTreeSet<StepId> = parts.into_iter().filter_map(defining).collect();
+        let written = |step: &SourceStep, piece: &StoredPiece| {
+            wants(options, piece.spec.kind) && (piece.spec.kind != PieceKind::Schema || defining.contains(&step.step))
+        };
+        let all = self.steps.iter().flat_map(|step| step.pieces.iter().map(move |piece| (step, piece)));
+        all.filter(|(step, piece)| written(step, piece))
+            .fold((0, 0), |(pieces, bytes), (_, piece)| (pieces + 1, bytes + piece.plain_bytes))
+    }
+
+    /// Makes sure that a staging place is one: what is staged is deleted again, and in a repository that would be the
+    /// backups.
+    pub(super) async fn check_staging(staging: &dyn Storage) -> Result<()> {
+        if staging.exists(&layout::repository()?).await? {
+            return Err(Error::invalid("the staging place is a repository").hint("name an empty folder to stage in"));
+        }
+        Ok(())
+    }
+
+    /// Deletes what was staged; why it could not be, as a warning.
+    pub(super) async fn clear_staging(&self) -> Option<String> {
+        for step in &self.steps {
+            let Some(staged) = step.copies.iter().find(|copy| copy.name == STAGED) else { continue };
+            for object in step.objects() {
+                if let Err(error) = staged.storage.delete(&object.key).await {
+                    return Some(format!("what was staged could not be deleted: {error}"));
+                }
+            }
+        }
+        None
     }
 
     /// Proves every object at the asked depth; a step whose first copy is damaged goes over to one that is whole.
@@ -168,12 +203,9 @@ impl Source {
                 let prover = Prover { storage: &copy.storage, repository, registry, room };
                 match prover.prove(&objects, &step.pieces, &step.manifest.codecs, proof, staging).await {
                     Ok(()) => break,
-                    Err(error)
-                        if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NoSpace | ErrorKind::Invalid) =>
-                    {
-                        return Err(error);
-                    }
+                    Err(error) if matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::Invalid) => return Err(error),
                     Err(error) => {
+                        self.warnings.push(copy.unusable(step.manifest.backup, &error));
                         first_error.get_or_insert(error);
                         step.copies.remove(0);
                     }
@@ -184,7 +216,7 @@ impl Source {
                 return Err(error.within(format!("backup {} cannot be restored", step.manifest.backup)));
             }
             if let (Proof::Stage, Some(staging)) = (proof, staging) {
-                step.copies.insert(0, Copy { name: "staging".to_owned(), storage: Arc::clone(staging) });
+                step.copies.insert(0, Copy { name: STAGED.to_owned(), storage: Arc::clone(staging) });
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::document;
 use super::record::{Begun, Mended, Proof, Record};
 use crate::id::{BackupId, TimelineId};
-use crate::planner::{Entry, Timeline};
+use crate::planner::{Entry, HOME, Held, Timeline};
 use crate::{Error, Key, Result, Timestamp};
 
 /// How long a deletion is remembered: longer than any writer can be late.
@@ -72,6 +72,10 @@ impl State {
             }),
             Record::Unpinned { backup, pin } => self.change(backup, |entry| entry.pins.retain(|set| *set != pin)),
             Record::Copied { backup, held } => self.change(backup, |entry| {
+                // As long as no copy was told of, it rests at home: it goes on doing so.
+                if entry.copies.is_empty() && held.storage != HOME {
+                    entry.copies.push(Held::in_storage(HOME));
+                }
                 entry.copies.retain(|copy| copy.storage != held.storage);
                 entry.copies.push(held);
             }),

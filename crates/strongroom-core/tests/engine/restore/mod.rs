@@ -1,0 +1,10 @@
+//! The restore job.
+
+mod cancel;
+mod crash;
+mod failover;
+mod history;
+mod proof;
+mod read_only;
+mod refuse;
+mod timeline;
