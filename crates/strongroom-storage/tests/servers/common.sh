@@ -5,6 +5,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 stores=${STRONGROOM_STORES:-${XDG_CACHE_HOME:-$HOME/.cache}/strongroom/stores}
+# Go and Node.js, where the test command had to install them.
+PATH=${STRONGROOM_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/strongroom/tools}/programs:$PATH
 mkdir -p "$stores/bin"
 data=$(mktemp -d)
 log=$data/log
