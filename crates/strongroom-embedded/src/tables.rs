@@ -1,14 +1,14 @@
 //! The tables of the file, and how their keys sort.
 //!
-//! Each namespace has four tables of its own, so that emptying one is dropping them. `records/N` is sorted by partition
-//! and digest, the order of pieces; `changes/N` by the moment of the last write, so that an incremental reads what
+//! Each namespace has four tables of its own, so that emptying one is dropping them. `records/N` is sorted in the order of
+//! pieces, [`Digest::order`]; `changes/N` by the moment of the last write, so that an incremental reads what
 //! changed and nothing else; `tombstones/N` and `deletions/N` are the same two for deleted records. A digest is in
 //! either `records` or `tombstones`, and once in `changes` or `deletions`.
 
 use redb::TableDefinition;
 use strongroom_record::Digest;
 
-/// Partition (big-endian) and digest.
+/// Partition (big-endian), and the digest with every bit turned, so that the highest comes first.
 pub(crate) type RecordKey = [u8; 22];
 
 /// `format` → version, `identity` → JSON, `clock` → last moment given out.
@@ -69,13 +69,13 @@ impl TableNames {
 pub(crate) fn record_key(digest: Digest) -> RecordKey {
     let mut key = [0; 22];
     key[..2].copy_from_slice(&digest.partition().to_be_bytes());
-    key[2..].copy_from_slice(digest.as_bytes());
+    key[2..].copy_from_slice(&digest.as_bytes().map(|byte| !byte));
     key
 }
 
 pub(crate) fn digest_of(key: &RecordKey) -> Digest {
     let [_, _, digest @ ..] = *key;
-    Digest(digest)
+    Digest(digest.map(|byte| !byte))
 }
 
 /// The first and last key of a range of partitions.
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_sort_by_partition_then_digest() {
+    fn keys_sort_as_pieces_do() {
         // The partition is little-endian in the digest: byte order alone would sort these the other way round.
         let mut low = [0; 20];
         low[..2].copy_from_slice(&[0xff, 0x00]);
@@ -102,6 +102,10 @@ mod tests {
         assert!(low > high && low.partition() < high.partition());
         assert!(record_key(low) < record_key(high));
         assert_eq!(digest_of(&record_key(low)), low);
+        let mut higher = low;
+        higher.0[19] += 1;
+        assert_eq!(record_key(higher) < record_key(low), higher.order() < low.order());
+        assert!(record_key(higher) < record_key(low));
         let (first, last) = key_range((low.partition(), low.partition()));
         assert!((first..=last).contains(&record_key(low)));
         assert!(!(first..=last).contains(&record_key(high)));

@@ -138,7 +138,7 @@ impl CanonicalHash {
         for (namespace, mut entries) in self.seen {
             entries.sort_unstable();
             if let Some(pair) = entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-                return Err(twice(&namespace, &pair[0].0.1));
+                return Err(twice(&namespace, &pair[0].0.1.0));
             }
             count += entries.len() as u64;
             for (_, hash) in &entries {

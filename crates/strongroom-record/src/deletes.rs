@@ -11,7 +11,7 @@
 //!
 //! A version line; one `# namespace` line, which holds for the whole file; then a line for every deleted record, with
 //! its digest in base64 and its set, if that is known, escaped as in `.asb`. Lines end with LF. They are sorted
-//! by (partition, digest), where the partition is the low 12 bits of the digest's first two bytes (little-endian), and
+//! by partition and, highest first, digest, where the partition is the low 12 bits of the digest's first two bytes (little-endian), and
 //! no digest comes twice: the reader checks that. There is no trailer: a file that ends behind any line is valid.
 
 use bytes::Bytes;

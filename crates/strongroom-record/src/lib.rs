@@ -10,7 +10,7 @@
 //!                                                   canonical: one hash that proves two sets equal
 //! ```
 //!
-//! - A **data piece** of a record backup is plain compact `.asb` text of one namespace, sorted by (partition, digest)
+//! - A **data piece** of a record backup is plain compact `.asb` text of one namespace, sorted by partition and, highest first, digest
 //!   ([`Digest::order`]), each digest once: written with [`asb::Encoder::COMPACT`].
 //! - A **deletes piece** is the small text form of [`deletes`], sorted likewise.
 //! - A **schema piece** is an `.asb` text that holds only indexes and functions.

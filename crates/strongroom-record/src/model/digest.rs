@@ -1,5 +1,6 @@
 //! The 20-byte name that the server knows a record by.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use base64::Engine as _;
@@ -14,12 +15,15 @@ pub const PARTITIONS: u16 = 4096;
 /// RIPEMD-160 of set and user key: what the server's primary index holds.
 ///
 /// `Ord` is plain byte order. Pieces of a backup are sorted by [`Digest::order`] instead, which puts all records of a
-/// partition together.
+/// partition together, in the order in which a server reads them out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 20]);
 
-/// The sort key of a piece: partition first, then the digest.
-pub type PartitionKey = (u16, Digest);
+/// The sort key of a piece: the lowest partition first, within it the highest digest first.
+///
+/// A server walks the index of a partition from the highest digest down (`as_index_reduce` of community 8.1.2, and every
+/// recorded scan), so a scan is in order as it comes, however many records a partition has.
+pub type PartitionKey = (u16, Reverse<Digest>);
 
 impl Digest {
     /// The digest that every client computes for a user key in a set (`None` or empty: no set).
@@ -48,7 +52,7 @@ impl Digest {
     /// What pieces are sorted by.
     #[must_use]
     pub const fn order(&self) -> PartitionKey {
-        (self.partition(), *self)
+        (self.partition(), Reverse(*self))
     }
 
     /// The digest's 20 bytes.
