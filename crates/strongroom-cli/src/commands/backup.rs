@@ -89,7 +89,7 @@ fn text(report: &BackupReport) -> String {
                 count(done.totals.deletes, "delete"),
                 count(done.totals.stored_bytes, "byte"),
             ),
-            PartOutcome::Already => format!("part '{name}': backed up already"),
+            PartOutcome::Already(done) => format!("part '{name}': backed up already as {}", done.backup),
             PartOutcome::Estimated(estimate) => format!(
                 "part '{name}': would be a backup of kind {}, {}, {} before the codecs",
                 estimate.kind,
@@ -99,6 +99,10 @@ fn text(report: &BackupReport) -> String {
             PartOutcome::Failed { what, .. } => format!("part '{name}': FAILED: {what}"),
         });
         lines.extend(part.reason.iter().map(|reason| format!("  {reason}")));
+        if let Some(done) = part.outcome.committed() {
+            lines.extend(done.bridges.map(|base| format!("  reaches over base {base}, which may be lost without it")));
+            lines.extend(done.restorable.map(|reached| format!("  a restore reaches {}", reached.until)));
+        }
         lines.extend(part.warnings.iter().map(|warning| format!("  warning: {warning}")));
     }
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));

@@ -51,7 +51,7 @@ async fn nothing_is_sent_twice() {
         let repository = world.open_on(recording.clone(), 2).await;
         let run = report.run;
         let resumed = resume_backup(repository, Arc::new(Codecs), world.cluster(), run, request()).await.unwrap();
-        assert!(matches!(part(&resumed, "b").outcome, PartOutcome::Already));
+        assert!(matches!(part(&resumed, "b").outcome, PartOutcome::Already(_)));
         let done = committed(&resumed, "a");
         assert!(done.resumed_pieces > 0, "{resumed:?}");
         let again = world.cluster.reads().values().sum::<u64>() - reads.values().sum::<u64>();

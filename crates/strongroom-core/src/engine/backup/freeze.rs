@@ -7,8 +7,8 @@ use crate::cluster::{FreezeRequest, Frozen, FrozenPart};
 use crate::model::{Applies, BackupKind, PartName, Scope, Window};
 use crate::{Cluster, Error, ErrorKind, Result, Timestamp};
 
-/// Freezes the parts of `choices`. Those whose changes the cluster can't tell any more become bases, or leave
-/// `choices` for `failed` if a base will not do.
+/// Freezes the parts of `choices`. Incrementals that reach further back than the cluster can tell start at their base
+/// instead; if that does not help either they become bases, or leave `choices` for `failed` if a base will not do.
 pub(super) async fn freeze(
     cluster: &dyn Cluster,
     wish: BackupKindWish,
@@ -16,13 +16,46 @@ pub(super) async fn freeze(
     choices: &mut BTreeMap<PartName, Choice>,
     failed: &mut BTreeMap<PartName, Error>,
 ) -> Result<Frozen> {
-    match cluster.freeze(&request(choices.iter())).await {
-        Err(error) if error.kind() == ErrorKind::BrokenChain => {}
-        other => return other,
+    // Each round takes something back from a choice, or is the last one.
+    loop {
+        if choices.is_empty() {
+            return Ok(Frozen { parts: Vec::new(), failed: BTreeMap::new(), token: serde_json::Value::Null });
+        }
+        match cluster.freeze(&request(choices.iter())).await {
+            Ok(frozen) if takes_back_exact(&frozen, choices) => cluster.release(&frozen).await?,
+            Err(error) if error.kind() == ErrorKind::BrokenChain => {
+                if !take_back_untold(cluster, wish, fixed, choices, failed).await? {
+                    return Err(error);
+                }
+            }
+            other => return other,
+        }
     }
+}
+
+/// An incremental that fits onto its parent alone can't reach over a base.
+fn takes_back_exact(frozen: &Frozen, choices: &mut BTreeMap<PartName, Choice>) -> bool {
+    let mut changed = false;
+    for part in frozen.parts.iter().filter(|part| part.applies == Applies::Exact) {
+        if let Some(choice) = choices.get_mut(&part.part) {
+            changed |= choice.start_at_the_base("this cluster's incrementals fit onto their parents alone");
+        }
+    }
+    changed
+}
+
+/// Finds the parts whose changes the cluster can't tell any more, and asks less of them.
+async fn take_back_untold(
+    cluster: &dyn Cluster,
+    wish: BackupKindWish,
+    fixed: &BTreeSet<PartName>,
+    choices: &mut BTreeMap<PartName, Choice>,
+    failed: &mut BTreeMap<PartName, Error>,
+) -> Result<bool> {
     // The error does not say which part it is about, so each is asked alone.
     let incremental = choices.iter().filter(|(_, choice)| choice.continued.is_some());
     let asked: Vec<PartName> = incremental.map(|(part, _)| part.clone()).collect();
+    let mut changed = false;
     for part in asked {
         let alone = request(choices.iter().filter(|(name, _)| **name == part));
         let error = match cluster.freeze(&alone).await {
@@ -33,19 +66,21 @@ pub(super) async fn freeze(
             Err(error) if error.kind() == ErrorKind::BrokenChain => error,
             Err(error) => return Err(error),
         };
+        changed = true;
+        let Some(choice) = choices.get_mut(&part) else { continue };
+        if choice.start_at_the_base(&error.to_string()) {
+            continue;
+        }
         // What an earlier attempt began as an incremental can't go on as something else.
         if wish == BackupKindWish::Incremental || fixed.contains(&part) {
             choices.remove(&part);
             failed.insert(part, error);
-        } else if let Some(choice) = choices.get_mut(&part) {
+        } else {
             choice.continued = None;
             choice.reason = Some(format!("the cluster can't tell the changes since the last backup any more: {error}"));
         }
     }
-    if choices.is_empty() {
-        return Ok(Frozen { parts: Vec::new(), failed: BTreeMap::new(), token: serde_json::Value::Null });
-    }
-    cluster.freeze(&request(choices.iter())).await
+    Ok(changed)
 }
 
 fn request<'a>(choices: impl Iterator<Item = (&'a PartName, &'a Choice)>) -> FreezeRequest {
@@ -113,8 +148,10 @@ mod tests {
                 since: at(since),
                 parent: BackupId::from_u128(1),
                 chain: Vec::new(),
+                over: None,
             }),
             reason: None,
+            warnings: Vec::new(),
         }
     }
 

@@ -44,6 +44,9 @@ pub struct BackupRequest {
     pub scope: Scope,
     /// Base or incremental.
     pub kind: BackupKindWish,
+    /// Let the first incremental after a base start at that base. Else it starts where the backup before the base ended,
+    /// if the cluster's incrementals cover: then losing the base loses no other point, and little more is stored.
+    pub no_bridging: bool,
     /// The codecs, in the order of encoding.
     pub stack: Stack,
     /// The codecs of shared content; `None`: the same. Sealed repositories have a key for it that outlives data keys.

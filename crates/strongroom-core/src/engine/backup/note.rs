@@ -35,6 +35,8 @@ pub(super) struct BegunNote {
     pub(super) kind: BackupKind,
     pub(super) since: Option<Timestamp>,
     pub(super) parent: Option<BackupId>,
+    #[serde(default)]
+    pub(super) bridges: Option<BackupId>,
     /// As first frozen.
     pub(super) window: Window,
     pub(super) applies: Applies,

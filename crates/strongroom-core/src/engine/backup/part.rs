@@ -64,15 +64,8 @@ impl PartWork<'_> {
                     warnings.extend(unrecorded.map(|error| {
                         format!("the catalogue could not be told of the backup; readers will find it: {error}")
                     }));
-                    let committed = Committed {
-                        backup: manifest.backup,
-                        kind: manifest.kind,
-                        window: manifest.window,
-                        manifest: object.key,
-                        totals: manifest.totals,
-                        resumed_pieces,
-                        restorable: None,
-                    };
+                    let bridges = self.note.bridges;
+                    let committed = Committed { bridges, resumed_pieces, ..Committed::of(&manifest, object.key) };
                     return Ok((committed, warnings));
                 }
                 (_, Commit::Condemned(names)) => self.store_anew(&names, common.yard.shared.as_deref()).await,

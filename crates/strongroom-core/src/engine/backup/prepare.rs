@@ -1,12 +1,11 @@
 //! Before anything is touched: who the cluster is, what the catalogue knows, what each part shall become.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ByPart;
-use super::choice::{BackupKindWish, Choice, Continued, choose, live_timeline};
+use super::choice::{BackupKindWish, Choice, Continued, Wish, choose, live_timeline};
 use super::note::BegunNote;
-use super::report::{BackupReport, PartOutcome, PartReport};
+use super::report::{BackupReport, Committed, PartOutcome, PartReport};
 use super::resume::{Left, left};
 use super::run::Run;
 use crate::cluster::{Frozen, FrozenPart, Topology};
@@ -28,7 +27,7 @@ pub(super) struct Prepared {
     pub(super) choices: ByPart<Choice>,
     pub(super) left: ByPart<Left>,
     pub(super) failed: ByPart<Error>,
-    pub(super) committed: BTreeSet<PartName>,
+    pub(super) committed: ByPart<Committed>,
     pub(super) list: CodedList,
 }
 
@@ -38,10 +37,10 @@ impl Prepared {
         let mut parts: Vec<PartReport> = self
             .committed
             .iter()
-            .map(|part| PartReport {
+            .map(|(part, committed)| PartReport {
                 part: part.clone(),
                 reason: None,
-                outcome: PartOutcome::Already,
+                outcome: PartOutcome::Already(Box::new(committed.clone())),
                 warnings: Vec::new(),
             })
             .collect();
@@ -86,6 +85,7 @@ impl Prepared {
             kind,
             since: continued.map(|continued| continued.since),
             parent: continued.map(|continued| continued.parent),
+            bridges: continued.and_then(|continued| continued.over).map(|over| over.base),
             window: frozen.window,
             applies: frozen.applies,
             codecs,
@@ -121,13 +121,13 @@ impl Run {
             choices: ByPart::new(),
             left,
             failed: ByPart::new(),
-            committed: BTreeSet::new(),
+            committed: ByPart::new(),
             list,
             topology,
             loaded,
         };
         if self.resumed {
-            self.take_up(&mut prepared)?;
+            self.take_up(&mut prepared).await?;
         }
         self.choose(&mut prepared)?;
         if prepared.choices.is_empty() && prepared.failed.is_empty() && prepared.committed.is_empty() {
@@ -150,17 +150,21 @@ impl Run {
     }
 
     /// What the run was asked for is what is gone on with.
-    fn take_up(&self, prepared: &mut Prepared) -> Result<()> {
+    async fn take_up(&self, prepared: &mut Prepared) -> Result<()> {
         let run = prepared.run;
         let own = |entry: &Entry| entry.run == run && entry.cluster == prepared.topology.identity.id;
-        prepared.committed = prepared.loaded.entries().filter(own).map(|entry| entry.part).collect();
+        let entries: Vec<Entry> = prepared.loaded.entries().filter(own).collect();
+        for entry in entries {
+            let committed = Committed::of(&self.repository.manifest(&entry.manifest).await?, entry.manifest);
+            prepared.committed.insert(entry.part, committed);
+        }
         let Some(first) = prepared.left.values().next() else {
             if prepared.committed.is_empty() {
                 return Err(Error::not_found(format!("nothing is left of run {run} to go on with"))
                     .hint("it may be another repository; or start a new backup"));
             }
             // Everything that was begun is committed.
-            prepared.scope = Scope::of_parts(prepared.committed.iter().cloned());
+            prepared.scope = Scope::of_parts(prepared.committed.keys().cloned());
             return Ok(());
         };
         let note = &first.note;
@@ -185,7 +189,12 @@ impl Run {
             Some(parts) => parts.keys().cloned().collect(),
             None => known.keys().cloned().collect(),
         };
-        for part in wanted.into_iter().filter(|part| !prepared.committed.contains(part)) {
+        let wish = Wish {
+            kind: prepared.wish,
+            incremental: self.cluster.capabilities().incremental,
+            bridge: !self.request.no_bridging,
+        };
+        for part in wanted.into_iter().filter(|part| !prepared.committed.contains_key(part)) {
             if let Some(left) = prepared.left.get(&part) {
                 let live = live_timeline(&prepared.loaded, &prepared.topology.identity, &part);
                 if live.is_none_or(|live| live == left.note.timeline) {
@@ -199,10 +208,9 @@ impl Run {
             let choice = choose(
                 &prepared.loaded,
                 &prepared.topology.identity,
-                self.cluster.capabilities().incremental,
                 &part,
                 prepared.scope.filter_of(&part).unwrap_or_default(),
-                prepared.wish,
+                wish,
                 TimelineId::fresh(self.repository.environment())?,
             );
             match choice {
@@ -218,8 +226,8 @@ impl Left {
     /// What an earlier attempt chose.
     fn choice(&self) -> Choice {
         let continued = self.note.since.zip(self.note.parent);
-        let continued = continued.map(|(since, parent)| Continued { since, parent, chain: vec![parent] });
+        let continued = continued.map(|(since, parent)| Continued { since, parent, chain: vec![parent], over: None });
         let (filter, timeline, reason) = (self.note.filter.clone(), self.note.timeline, self.note.reason.clone());
-        Choice { filter, timeline, new_timeline: false, continued, reason }
+        Choice { filter, timeline, new_timeline: false, continued, reason, warnings: Vec::new() }
     }
 }

@@ -26,8 +26,8 @@ impl Run {
                 }),
                 Err(error) => PartOutcome::failed(&error),
             };
-            let reason = choice.reason.clone();
-            report.parts.push(PartReport { part: part.part.clone(), reason, outcome, warnings: part.notes.clone() });
+            let (reason, warnings) = (choice.reason.clone(), [part.notes.clone(), choice.warnings.clone()].concat());
+            report.parts.push(PartReport { part: part.part.clone(), reason, outcome, warnings });
         }
         self.cluster.release(&frozen).await?;
         report.parts.sort_by(|a, b| a.part.cmp(&b.part));
@@ -39,6 +39,7 @@ impl Run {
         if report.backups().next().is_none() {
             return;
         }
+        // What an earlier attempt committed, it may not have lived to prove.
         let loaded = match self.repository.load().await {
             Ok(loaded) => loaded,
             Err(error) => {
@@ -50,7 +51,9 @@ impl Run {
         };
         let catalogue = loaded.catalogue();
         for part in &mut report.parts {
-            let PartOutcome::Committed(committed) = &mut part.outcome else { continue };
+            let (PartOutcome::Committed(committed) | PartOutcome::Already(committed)) = &mut part.outcome else {
+                continue;
+            };
             let request = restore_of(committed, &loaded);
             match catalogue.plan(&request) {
                 Ok(plan) => {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{BackupId, RunId};
-use crate::manifest::Totals;
+use crate::manifest::{Manifest, Totals};
 use crate::model::{BackupKind, PartName, Window};
 use crate::planner::Reached;
 use crate::{Error, ErrorKind, Key};
@@ -26,12 +26,9 @@ impl BackupReport {
         !self.parts.iter().any(|part| matches!(part.outcome, PartOutcome::Failed { .. }))
     }
 
-    /// The ids of the committed backups.
+    /// The ids of the committed backups, those of earlier attempts too.
     pub fn backups(&self) -> impl Iterator<Item = BackupId> + '_ {
-        self.parts.iter().filter_map(|part| match &part.outcome {
-            PartOutcome::Committed(committed) => Some(committed.backup),
-            _ => None,
-        })
+        self.parts.iter().filter_map(|part| part.outcome.committed()).map(|committed| committed.backup)
     }
 
     /// The report, or the error of the first part that failed.
@@ -77,8 +74,8 @@ impl PartReport {
 pub enum PartOutcome {
     /// The backup exists.
     Committed(Box<Committed>),
-    /// It was committed by an earlier attempt at this run.
-    Already,
+    /// It was committed by an earlier attempt at this run; what a restore of it reaches was planned anew.
+    Already(Box<Committed>),
     /// A dry run: this is what would be stored.
     Estimated(Estimate),
     /// Nothing of it exists. What was stored is used by a resume.
@@ -91,6 +88,15 @@ pub enum PartOutcome {
 }
 
 impl PartOutcome {
+    /// The backup, if it exists.
+    #[must_use]
+    pub fn committed(&self) -> Option<&Committed> {
+        match self {
+            Self::Committed(committed) | Self::Already(committed) => Some(committed),
+            Self::Estimated(_) | Self::Failed { .. } => None,
+        }
+    }
+
     /// A failure.
     pub(super) fn failed(error: &Error) -> Self {
         Self::Failed { kind: error.kind(), what: error.to_string() }
@@ -106,6 +112,10 @@ pub struct Committed {
     pub kind: BackupKind,
     /// Its window.
     pub window: Window,
+    /// The base that it reaches over: it starts where the backup before that base ended, so it needs that base only
+    /// while nothing else reaches its beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridges: Option<BackupId>,
     /// Its manifest.
     pub manifest: Key,
     /// Counts and sizes.
@@ -115,6 +125,22 @@ pub struct Committed {
     /// The point that a restore of this backup would reach, by a plan that was made right after the commit. `None`: no
     /// restore is possible, and a warning says why.
     pub restorable: Option<Reached>,
+}
+
+impl Committed {
+    /// What is known of a backup by its manifest, which is at `key`; no restore is planned yet.
+    pub(in crate::engine) fn of(manifest: &Manifest, key: Key) -> Self {
+        Self {
+            backup: manifest.backup,
+            kind: manifest.kind,
+            window: manifest.window,
+            bridges: None,
+            manifest: key,
+            totals: manifest.totals,
+            resumed_pieces: 0,
+            restorable: None,
+        }
+    }
 }
 
 /// What a backup would store.

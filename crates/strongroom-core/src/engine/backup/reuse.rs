@@ -86,6 +86,7 @@ mod tests {
             kind: BackupKind::Base,
             since: window.from,
             parent: None,
+            bridges: None,
             window,
             applies: Applies::Cover,
             codecs: Vec::new(),

@@ -113,7 +113,7 @@ impl Run {
         for part in &frozen.parts {
             let Some(choice) = prepared.choices.get(&part.part).cloned() else { continue };
             match self.begin(prepared, lease, part, &choice).await {
-                Ok(work) => works.push((choice.reason, work)),
+                Ok(work) => works.push((choice, work)),
                 // Without its lease no part can be begun.
                 Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
                 Err(error) => report.parts.push(PartReport::failed(&part.part, choice.reason, &error)),
@@ -133,8 +133,8 @@ impl Run {
         let tool = if self.request.tool.is_empty() { TOOL } else { &self.request.tool };
         let (topology, list, repository) = (&prepared.topology, &prepared.list, &self.repository);
         let common = Common { repository, lease, topology, yard: &yard, list, tool };
-        let moved = join_all(works.into_iter().map(|(reason, work)| async {
-            let (part, mut notes) = (work.frozen.part.clone(), work.frozen.notes.clone());
+        let moved = join_all(works.into_iter().map(|(Choice { reason, warnings, .. }, work)| async {
+            let (part, mut notes) = (work.frozen.part.clone(), [work.frozen.notes.clone(), warnings].concat());
             match work.run(&common).await {
                 Ok((committed, warnings)) => {
                     notes.extend(warnings);
