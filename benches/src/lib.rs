@@ -1,3 +1,5 @@
 //! Benches of strongroom: ratios in one run, so that they mean something on another machine.
 
 pub mod data;
+pub mod measure;
+pub mod shapes;

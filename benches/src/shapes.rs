@@ -1,0 +1,175 @@
+//! Catalogues as they come about: the entry at every place is computed, so that a million need not be in memory.
+
+use strongroom_core::codec::CodecId;
+use strongroom_core::id::{BackupId, ClusterId, RunId, TimelineId};
+use strongroom_core::model::{Applies, BackupKind, Deletes, Filter, Status, Window};
+use strongroom_core::planner::{Entry, Held, HeldState, Size, Tier};
+use strongroom_core::repository::layout::BackupFolder;
+use strongroom_core::{Error, Result, Timestamp};
+
+/// What a history looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One base and nothing but incrementals, each from the end of the one before.
+    Chain,
+    /// Likewise, each needing its parent.
+    ExactChain,
+    /// A base a day and an incremental an hour, of 200 parts.
+    Calendar,
+    /// A base each 30, and between them incrementals that all start at the base; of 200 parts.
+    Cumulative,
+    /// As [`Shape::Calendar`], with copies in four storages, some gone, some locked.
+    Copies,
+}
+
+/// Parts of the shapes with many.
+const PARTS: u64 = 200;
+/// An hour.
+const HOUR: i64 = 3_600_000_000;
+/// The first moment: 2021-01-01.
+const START: i64 = 1_609_459_200_000_000;
+/// The cluster of all of them.
+pub const CLUSTER: ClusterId = ClusterId::from_u128(0x1234_5678_9abc_4def_8123_4567_89ab_cdef);
+
+impl Shape {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Chain, Self::ExactChain, Self::Calendar, Self::Cumulative, Self::Copies];
+
+    /// A name for tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chain => "one chain",
+            Self::ExactChain => "one exact chain",
+            Self::Calendar => "daily + hourly",
+            Self::Cumulative => "cumulative",
+            Self::Copies => "many copies",
+        }
+    }
+
+    /// How many parts it has.
+    #[must_use]
+    pub const fn parts(self) -> u64 {
+        match self {
+            Self::Chain | Self::ExactChain => 1,
+            Self::Calendar | Self::Cumulative | Self::Copies => PARTS,
+        }
+    }
+
+    /// The part at a place in the order of [`Shape::entry`].
+    #[must_use]
+    pub fn part(self, number: u64) -> String {
+        format!("keyspace_{number:03}")
+    }
+
+    /// The moment that the backup number `at` of a part reaches.
+    #[must_use]
+    pub const fn until(self, at: u64) -> Timestamp {
+        Timestamp::from_micros(START + (at.cast_signed() + 1) * HOUR)
+    }
+
+    /// Entry number `at` of `total`, in the order of part and time.
+    ///
+    /// # Errors
+    /// As the names of backups: none, for these moments.
+    pub fn entry(self, at: u64, total: u64) -> Result<Entry> {
+        let each = total.div_ceil(self.parts());
+        let (part, at) = (at / each, at % each);
+        let period = match self {
+            Self::Chain | Self::ExactChain => u64::MAX,
+            Self::Calendar | Self::Copies => 24,
+            Self::Cumulative => 30,
+        };
+        let base = at.checked_rem(period).unwrap_or(0) == 0;
+        let start = if self == Self::Cumulative { at - at % period + 1 } else { at };
+        let until = self.until(at);
+        let window = Window {
+            from: (!base).then(|| Timestamp::from_micros(START + start.cast_signed() * HOUR)),
+            until,
+            settled: until.plus_micros(if base { 90_000_000 } else { 1_500_000 }),
+        };
+        let timeline = TimelineId::from_u128(id(part, u64::MAX));
+        let (kind, applies) = match (base, self) {
+            (true, _) => (BackupKind::Base, Applies::Exact),
+            (false, Self::ExactChain) => (BackupKind::Incremental, Applies::Exact),
+            (false, _) => (BackupKind::Incremental, Applies::Cover),
+        };
+        let (own, name) = (BackupId::from_u128(id(part, at)), self.part(part));
+        let folder = BackupFolder::new(CLUSTER, &name, timeline, &window, kind, own)?;
+        let bytes = if base { 5_000_000_000 + at * 1000 } else { 10_000_000 + (at * 7919) % 1_000_000 };
+        Ok(Entry {
+            id: own,
+            run: RunId::from_u128(id(PARTS, at)),
+            kind,
+            parent: (!base).then(|| BackupId::from_u128(id(part, start - 1))),
+            cluster: CLUSTER,
+            part: name,
+            timeline,
+            window,
+            applies,
+            deletes: Deletes::Seen,
+            filter: Filter::default(),
+            missing: 0,
+            status: Status::Complete,
+            verified: None,
+            size: Size {
+                records: bytes / 200,
+                deletes: bytes / 20_000,
+                objects: 10 + bytes / 500_000_000,
+                plain_bytes: bytes,
+                stored_bytes: bytes / 3,
+            },
+            codecs: vec![CodecId::new("zstd")?, CodecId::new("seal:00000000000000000000000000000001")?],
+            keys: Vec::new(),
+            nodes: (0..3).map(|node| format!("node-{node}")).collect(),
+            manifest: folder.manifest()?,
+            copies: if self == Self::Copies { copies(at) } else { Vec::new() },
+            pins: Vec::new(),
+            created: window.settled.plus_micros(30_000_000),
+            log: None,
+        })
+    }
+
+    /// As [`Shape::entry`], in an order without order: every place comes once.
+    ///
+    /// # Errors
+    /// As [`Shape::entry`].
+    pub fn shuffled(self, at: u64, total: u64) -> Result<Entry> {
+        // A step that shares no factor with the total visits every place.
+        let step = (0..).map(|more| (total / 2 + 104_729 + more) | 1).find(|step| gcd(*step, total) == 1);
+        let step = step.ok_or_else(|| Error::internal("no step"))?;
+        let place = u128::from(at) * u128::from(step) % u128::from(total);
+        self.entry(u64::try_from(place).unwrap_or(0), total)
+    }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+fn copies(at: u64) -> Vec<Held> {
+    let names = ["home", "far", "archive", "old"];
+    let make = |(number, name): (u64, &str)| {
+        let mut held = Held::in_storage(name);
+        held.tier = [Tier::Hot, Tier::Cool, Tier::Archive, Tier::Hot][usize::try_from(number % 4).unwrap_or(0)];
+        if (at / 24 + number).is_multiple_of(7) {
+            held.state = HeldState::Deleted;
+        }
+        if number == 2 {
+            held.locked_until = Some(Timestamp::from_micros(START + at.cast_signed() * HOUR + 365 * 24 * HOUR));
+        }
+        held
+    };
+    (0..).zip(names).map(make).collect()
+}
+
+/// An id that looks like a random one, the same for the same place.
+fn id(part: u64, at: u64) -> u128 {
+    let mix = |seed: u64| {
+        let mut z = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(0x1234_5678);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    };
+    (u128::from(mix(part * 1_000_003 + 1) ^ mix(at)) << 64) | u128::from(mix(at ^ (part << 40)))
+}
