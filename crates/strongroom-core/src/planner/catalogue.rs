@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use super::entry::{Entry, Timeline};
 use super::ids::Ids;
@@ -33,9 +34,11 @@ pub struct Catalogue {
 }
 
 /// Takes entries one by one, so that they need not all be in memory in their wide form.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Builder {
-    pub(super) rows: Rows,
+    rows: Rows,
+    /// Made when an entry is asked for.
+    ids: OnceLock<Ids>,
 }
 
 impl Builder {
@@ -45,17 +48,54 @@ impl Builder {
         Self::default()
     }
 
+    pub(super) fn of(rows: Rows) -> Self {
+        Self { rows, ids: OnceLock::new() }
+    }
+
     /// Adds an entry. The order does not matter.
     pub fn push(&mut self, entry: &Entry) {
+        self.ids = OnceLock::new();
         self.rows.push(entry);
+    }
+
+    fn ids(&self) -> &Ids {
+        self.ids.get_or_init(|| Ids::of(&self.rows))
+    }
+
+    /// Whether there is an entry of this backup.
+    #[must_use]
+    pub fn contains(&self, id: BackupId) -> bool {
+        self.ids().find(&self.rows, id).is_some()
+    }
+
+    /// The entry of a backup.
+    #[must_use]
+    pub fn entry(&self, id: BackupId) -> Option<Entry> {
+        self.rows.entry(self.ids().find(&self.rows, id)?)
+    }
+
+    /// All entries, in the order in which they came.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.rows.all().filter_map(|row| self.rows.entry(row))
+    }
+
+    /// Takes out all entries of these backups.
+    pub fn remove(&mut self, backups: impl IntoIterator<Item = BackupId>) {
+        let ids = self.ids();
+        let gone: BTreeSet<u32> = backups.into_iter().flat_map(|id| ids.all(&self.rows, id)).collect();
+        if !gone.is_empty() {
+            let kept: Vec<u32> = self.rows.all().filter(|row| !gone.contains(row)).collect();
+            self.rows.permute(&kept);
+            self.ids = OnceLock::new();
+        }
     }
 
     /// Sorts, and prepares the search. `generation` and `complete` as in [`Catalogue::from_entries`].
     #[must_use]
     pub fn finish(self, timelines: impl IntoIterator<Item = Timeline>, generation: u64, complete: bool) -> Catalogue {
         let mut rows = self.rows;
-        let lanes = arrange(&mut rows);
-        let ids = Ids::of(&rows);
+        let (lanes, moved) = arrange(&mut rows);
+        let ids = self.ids.into_inner().filter(|_| !moved).unwrap_or_else(|| Ids::of(&rows));
         judge_ids(&mut rows, &ids);
         rows.shrink();
         let mut timelines: Vec<Timeline> = timelines.into_iter().collect();
@@ -217,7 +257,7 @@ impl Catalogue {
     /// A builder that holds all entries of this catalogue.
     #[must_use]
     pub fn into_builder(self) -> Builder {
-        Builder { rows: self.rows }
+        Builder { rows: self.rows, ids: OnceLock::from(self.ids) }
     }
 
     /// Plans a restore.

@@ -162,13 +162,39 @@ const DEAREST: u64 = 1 << 48;
 impl Copy<'_> {
     /// What reading a backup of so many bytes and objects from here costs, in byte equivalents.
     pub(super) fn price(&self, bytes: u64, objects: u64) -> u64 {
-        let factor = match self.tier {
-            Tier::Hot => 1,
-            Tier::Cool => 2,
-            Tier::Archive => 64,
-        };
-        let moved = bytes.saturating_mul(factor).saturating_add(objects.saturating_mul(REQUEST_BYTES));
-        moved.saturating_add(self.cost).min(DEAREST)
+        price(bytes, objects, self.tier.factor(), self.cost)
+    }
+}
+
+impl Tier {
+    /// How much dearer a byte is than a hot one.
+    const fn factor(self) -> u64 {
+        match self {
+            Self::Hot => 1,
+            Self::Cool => 2,
+            Self::Archive => 64,
+        }
+    }
+}
+
+fn price(bytes: u64, objects: u64, factor: u64, extra: u64) -> u64 {
+    let moved = bytes.saturating_mul(factor).saturating_add(objects.saturating_mul(REQUEST_BYTES));
+    moved.saturating_add(extra).min(DEAREST)
+}
+
+/// What the copies of a class cost that can be read at all: factor and extra of each, see [`Copy::price`].
+#[derive(Debug, Clone, Default)]
+struct Tariff(Vec<(u64, u64)>);
+
+impl Tariff {
+    fn of(class: &Class) -> Self {
+        let copies = class.judge(&Request::anything(), None).unwrap_or_default();
+        Self(copies.iter().map(|copy| (copy.tier.factor(), copy.cost)).collect())
+    }
+
+    /// The cheapest, or 0 when none can be read.
+    fn price(&self, bytes: u64, objects: u64) -> u64 {
+        self.0.iter().map(|(factor, extra)| price(bytes, objects, *factor, *extra)).min().unwrap_or(0)
     }
 }
 
@@ -176,6 +202,8 @@ impl Copy<'_> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Classes {
     pub(super) list: Vec<Class>,
+    /// By class.
+    tariffs: Vec<Tariff>,
     by_hash: BTreeMap<u64, Vec<u32>>,
     last: u32,
 }
@@ -187,7 +215,8 @@ impl Classes {
         for (class, number) in list.iter().zip(0..) {
             by_hash.entry(class.hash()).or_default().push(number);
         }
-        Self { list, by_hash, last: 0 }
+        let tariffs = list.iter().map(Tariff::of).collect();
+        Self { list, tariffs, by_hash, last: 0 }
     }
 
     /// The number of the class of `entry`.
@@ -203,10 +232,17 @@ impl Classes {
         self.last = found.unwrap_or_else(|| {
             let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
             candidates.push(number);
-            self.list.push(Class::of(entry));
+            let class = Class::of(entry);
+            self.tariffs.push(Tariff::of(&class));
+            self.list.push(class);
             number
         });
         self.last
+    }
+
+    /// The cost of the cheapest copy that can be read at all, of a backup of a class.
+    pub(super) fn cost(&self, class: u32, bytes: u64, objects: u64) -> u64 {
+        self.tariffs.get(class as usize).map_or(0, |tariff| tariff.price(bytes, objects))
     }
 }
 

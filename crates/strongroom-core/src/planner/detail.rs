@@ -4,7 +4,7 @@
 //!   flags  run:16  created−settled  records deletes objects plain stored  name  [parent:16] [verified−created]
 //!   [pins] [locks by copy]
 //! ```
-//! The same bytes stand in memory and in a snapshot.
+//! The same bytes stand in memory and on storage.
 
 use super::bytes::{Reader, put, put_signed, put_text};
 use super::entry::{Entry, Pin, PinKind, Size};

@@ -27,6 +27,11 @@ impl Ids {
 
     /// The first row with this id.
     pub(super) fn find(&self, rows: &Rows, id: BackupId) -> Option<u32> {
+        self.all(rows, id).min()
+    }
+
+    /// All rows with this id.
+    pub(super) fn all<'a>(&'a self, rows: &'a Rows, id: BackupId) -> impl Iterator<Item = u32> + use<'a> {
         let wanted = hash(id);
         let of = |at: usize| hash(rows.id[self.0[at] as usize]);
         // Where it must be if hashes are spread evenly; then outwards in growing steps.
@@ -46,8 +51,8 @@ impl Ids {
             let middle = usize::midpoint(from, to);
             if of(middle) < wanted { from = middle + 1 } else { to = middle }
         }
-        let same_hash = self.0[from..].iter().take_while(|row| hash(rows.id[**row as usize]) == wanted);
-        same_hash.copied().filter(|row| rows.id[*row as usize] == id).min()
+        let same_hash = self.0[from..].iter().take_while(move |row| hash(rows.id[**row as usize]) == wanted);
+        same_hash.copied().filter(move |row| rows.id[*row as usize] == id)
     }
 
     /// Rows that share an id, each group growing.

@@ -27,8 +27,8 @@ pub(super) struct Lane {
 }
 
 /// Sorts the rows by lane and, within a lane, by `until` (log segments: by the ledger), then by `settled` and id: the
-/// order of arrival is forgotten.
-pub(super) fn arrange(rows: &mut Rows) -> Vec<Lane> {
+/// order of arrival is forgotten. Tells whether any row was moved.
+pub(super) fn arrange(rows: &mut Rows) -> (Vec<Lane>, bool) {
     let mut lanes = BTreeMap::<_, Vec<u32>>::new();
     for (class, number) in rows.classes.list.iter().zip(0_u32..) {
         let name = (class.node.is_some(), class.cluster, &class.part, &class.node, class.timeline);
@@ -67,7 +67,8 @@ pub(super) fn arrange(rows: &mut Rows) -> Vec<Lane> {
             sort_by_time(rows, slice);
         }
     }
-    if order.iter().zip(0_u32..).any(|(row, at)| *row != at) {
+    let moved = order.iter().zip(0_u32..).any(|(row, at)| *row != at);
+    if moved {
         rows.permute(&order);
     }
     for lane in &mut made {
@@ -75,7 +76,7 @@ pub(super) fn arrange(rows: &mut Rows) -> Vec<Lane> {
         lane.fuzz = lane.rows.clone().filter(|row| !rows.bad.contains_key(row)).map(fuzz).max().unwrap_or(0).max(0);
     }
     made.retain(|lane| !lane.rows.is_empty());
-    made
+    (made, moved)
 }
 
 fn sort_by_time(rows: &Rows, slice: &mut [u32]) {

@@ -19,7 +19,6 @@ use super::entry::{Entry, LogPlace, LogSeq, Verified};
 use super::reason::Reason;
 use super::shape::{Facts, name_of};
 use super::shapes::Shapes;
-use super::target::Request;
 use crate::Timestamp;
 use crate::id::BackupId;
 use crate::model::{BackupKind, Window};
@@ -87,7 +86,7 @@ impl Rows {
         self.id.push(entry.id);
         self.class.push(class);
         self.detail.push(offset);
-        self.cost.push(self.cost_of(class, entry.size.stored_bytes, entry.size.objects));
+        self.cost.push(self.classes.cost(class, entry.size.stored_bytes, entry.size.objects));
         if entry.kind == BackupKind::LogSegment {
             if let Some(log) = &entry.log {
                 let at = LogSeq { epoch: log.epoch, seq: log.seq };
@@ -125,12 +124,6 @@ impl Rows {
         if !fine || self.settled(row) < until || !sane(until) || !sane(self.settled(row)) {
             self.bad.insert(row, Reason::BadWindow);
         }
-    }
-
-    /// The cost of the cheapest copy that can be read at all.
-    pub(super) fn cost_of(&self, class: u32, bytes: u64, objects: u64) -> u64 {
-        let copies = self.classes.list[class as usize].judge(&Request::anything(), None);
-        copies.map_or(0, |copies| copies.iter().map(|copy| copy.price(bytes, objects)).min().unwrap_or(0))
     }
 
     /// All rows.
@@ -269,11 +262,13 @@ impl Rows {
         self.details.shrink_to_fit();
     }
 
-    /// Puts the rows into `order`.
+    /// Puts the rows into `order`; those that are not in it go.
     pub(super) fn permute(&mut self, order: &[u32]) {
+        const GONE: u32 = u32::MAX;
         fn gather<T: Copy>(column: &mut Vec<T>, order: &[u32]) {
             *column = order.iter().map(|row| column[*row as usize]).collect();
         }
+        let before = self.len();
         gather(&mut self.until, order);
         gather(&mut self.from, order);
         gather(&mut self.fuzz, order);
@@ -284,13 +279,17 @@ impl Rows {
         if self.long.is_empty() && self.bad.is_empty() && self.places.is_empty() {
             return;
         }
-        let mut new = vec![0_u32; order.len()];
+        let mut new = vec![GONE; before];
         for (at, row) in order.iter().zip(0_u32..) {
             new[*at as usize] = row;
         }
-        self.long = std::mem::take(&mut self.long).into_iter().map(|(row, it)| (new[row as usize], it)).collect();
-        self.bad = std::mem::take(&mut self.bad).into_iter().map(|(row, it)| (new[row as usize], it)).collect();
-        self.places.iter_mut().for_each(|(row, _)| *row = new[*row as usize]);
+        let stays = |row: u32| Some(new[row as usize]).filter(|row| *row != GONE);
+        let long = std::mem::take(&mut self.long).into_iter();
+        self.long = long.filter_map(|(row, it)| Some((stays(row)?, it))).collect();
+        let bad = std::mem::take(&mut self.bad).into_iter();
+        self.bad = bad.filter_map(|(row, it)| Some((stays(row)?, it))).collect();
+        let places = std::mem::take(&mut self.places).into_iter();
+        self.places = places.filter_map(|(row, it)| Some((stays(row)?, it))).collect();
         self.places.sort_unstable();
     }
 }

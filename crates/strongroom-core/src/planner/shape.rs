@@ -2,6 +2,7 @@
 //! one shape.
 
 use crate::id::BackupId;
+use crate::model::Window;
 use crate::{Key, Result, Timestamp};
 
 /// Stand for the id, `from` and `until`; no name holds control characters.
@@ -67,6 +68,26 @@ pub(super) fn shape_of(name: &str, facts: &Facts, out: &mut Vec<u8>) {
             out.push(*first);
             rest = tail;
         }
+    }
+}
+
+/// Whether the names of a shape are legal: it depends on the shape, and on whether its moments can be written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Legal {
+    shape: bool,
+    from: bool,
+    until: bool,
+}
+
+impl Legal {
+    pub(super) fn of(shape: &[u8]) -> Self {
+        let zero = Facts { id: BackupId::from_u128(0), from: None, until: Timestamp::EPOCH };
+        Self { shape: name_of(shape, &zero).is_ok(), from: shape.contains(&FROM), until: shape.contains(&UNTIL) }
+    }
+
+    pub(super) fn fits(self, window: Window) -> bool {
+        let can = |moment: Option<Timestamp>| Facts::digits(moment).is_some();
+        self.shape && (!self.from || can(window.from)) && (!self.until || can(Some(window.until)))
     }
 }
 

@@ -74,7 +74,7 @@ impl Repository {
     pub async fn commit_copy(&self, begun: &Begun, lease: &Lease, from: &Self) -> Result<()> {
         let key = begun.folder()?.manifest()?;
         let bytes = from.storage.get(&key, super::manifests::LARGEST).await?;
-        let Found::Manifest(manifest, proof) = from.parse_manifest(&key, &bytes)? else {
+        let Found::Manifest(manifest, _) = from.parse_manifest(&key, &bytes)? else {
             return Err(Error::not_found(format!("{begun} was given up where it is to be copied from")));
         };
         let shared = self.shared_parts(&manifest).await?;
@@ -91,7 +91,7 @@ impl Repository {
             ErrorKind::AlreadyExists => Error::cancelled(format!("{begun} was given up here")).because(error),
             _ => error,
         })?;
-        self.record(&[Record::End { entry: Box::new(Entry::of(&manifest, &key)), manifest: proof }]).await.map(drop)
+        self.record(&[Record::End { entry: Box::new(Entry::of(&manifest, &key)) }]).await.map(drop)
     }
 }
 

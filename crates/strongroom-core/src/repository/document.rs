@@ -59,12 +59,20 @@ pub(crate) fn seal<T: Serialize>(
     nonce: [u8; 16],
     lines: impl IntoIterator<Item = T>,
 ) -> Result<Bytes> {
+    seal_with(kind, repository, nonce, |out| lines.into_iter().try_for_each(|line| push_line(out, &line)))
+}
+
+/// Puts a body into a frame. `body` appends it; it must end in a line feed.
+pub(crate) fn seal_with(
+    kind: Kind,
+    repository: RepositoryId,
+    nonce: [u8; 16],
+    body: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+) -> Result<Bytes> {
     let head = Head { strongroom: kind, format: FORMAT, repository, nonce: hex(&nonce) };
     let mut out = Vec::with_capacity(512);
     push_line(&mut out, &head)?;
-    for line in lines {
-        push_line(&mut out, &line)?;
-    }
+    body(&mut out)?;
     let foot = Foot { blake3: Blake3::of(&out) };
     push_line(&mut out, &foot)?;
     Ok(out.into())
@@ -176,7 +184,8 @@ impl<'a, F: FnMut(&[u8]) -> Result<()>> Opening<'a, F> {
     }
 }
 
-fn push_line<T: Serialize>(out: &mut Vec<u8>, line: &T) -> Result<()> {
+/// Appends a value as a line.
+pub(crate) fn push_line<T: Serialize>(out: &mut Vec<u8>, line: &T) -> Result<()> {
     serde_json::to_writer(&mut *out, line)
         .map_err(|error| Error::internal("a document could not be written as JSON").because(error))?;
     out.push(b'\n');
@@ -200,6 +209,11 @@ pub(crate) struct Opened<'a> {
 }
 
 impl<'a> Opened<'a> {
+    /// The body, whatever it is made of.
+    pub(crate) fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
     /// The body's lines.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())

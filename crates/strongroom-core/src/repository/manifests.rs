@@ -3,11 +3,10 @@
 use bytes::Bytes;
 
 use super::Repository;
-use super::catalogue::Proof;
 use super::document::{self, Kind};
 use super::layout::BackupFolder;
 use super::objects::found;
-use crate::manifest::{Blake3, FORMAT, Manifest};
+use crate::manifest::{Blake3, FORMAT, Manifest, ObjectRef};
 use crate::{Error, Key, Result, StorageExt as _};
 
 /// The most bytes of a manifest. A thousand nodes with 256 tokens each need about 6 MiB.
@@ -21,7 +20,7 @@ pub(super) enum Found {
     /// The mark that it never will be.
     Void,
     /// It is committed.
-    Manifest(Box<Manifest>, Proof),
+    Manifest(Box<Manifest>, ObjectRef),
 }
 
 impl Repository {
@@ -62,8 +61,8 @@ impl Repository {
             Ok(named) if named == folder => {}
             _ => return wrong("it describes another backup"),
         }
-        let proof = Proof { size: bytes.len() as u64, blake3: Blake3::of(bytes) };
-        Ok(Found::Manifest(Box::new(manifest), proof))
+        let object = ObjectRef { key: key.clone(), size: bytes.len() as u64, blake3: Blake3::of(bytes) };
+        Ok(Found::Manifest(Box::new(manifest), object))
     }
 
     /// Whether an object exists.

@@ -27,7 +27,7 @@ mod writer;
 
 use std::sync::Arc;
 
-pub use catalogue::{Begun, Broken, LoadReport, Loaded, Mended, Proof, Record};
+pub use catalogue::{Begun, Broken, LoadReport, Loaded, Mended, Record};
 pub use content::SharedContent;
 pub use identity::{InitOptions, RepositoryInfo};
 pub use lease::{LEASE_TIME, Lease, LeaseState, LeaseTerms, Purpose, Watch};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Repository;
-use super::catalogue::{Begun, Proof, Record};
+use super::catalogue::{Begun, Record};
 use super::document::Kind;
 use super::layout::BackupFolder;
 use super::lease::Lease;
@@ -128,9 +128,7 @@ impl Repository {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => match self.find_manifest(&key).await? {
                 Found::Void => return Err(given_up(begun).because(error)),
                 // An earlier try of this very commit, whose reply never came.
-                Found::Manifest(there, proof) if *there == *manifest => {
-                    ObjectRef { key: key.clone(), size: proof.size, blake3: proof.blake3 }
-                }
+                Found::Manifest(there, object) if *there == *manifest => object,
                 _ => {
                     return Err(
                         Error::already_exists(format!("{begun} was committed by another process")).because(error)
@@ -139,8 +137,7 @@ impl Repository {
             },
             Err(error) => return Err(error.within(format!("the manifest of {begun} could not be written"))),
         };
-        let proof = Proof { size: object.size, blake3: object.blake3 };
-        let record = Record::End { entry: Box::new(Entry::of(manifest, &key)), manifest: proof };
+        let record = Record::End { entry: Box::new(Entry::of(manifest, &key)) };
         let unrecorded = self.record(&[record]).await.err();
         Ok(Commit::Done { manifest: object, unrecorded })
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::document::Kind;
 use super::super::lease::{Lease, micros};
 use super::super::objects::put;
 use super::super::{Repository, layout};
+use super::state::Line;
 use crate::{Error, ErrorKind, Result};
 
 /// Segments after the newest snapshot that make a new one worth while.
@@ -18,7 +18,7 @@ impl Repository {
     /// # Errors
     /// `Corrupt` when the catalogue is damaged: [`Repository::mend`] it first; as the storage otherwise.
     pub async fn compact(&self, force: bool) -> Result<Option<u64>> {
-        let read = self.read_catalogue().await?;
+        let mut read = self.read_catalogue().await?;
         if read.lossy {
             return Err(Error::corrupt(format!("the catalogue is damaged: {}", read.damaged.join("; ")))
                 .hint("mend it, which reads all manifests"));
@@ -27,7 +27,8 @@ impl Repository {
         if read.newest < read.snapshot + due {
             return Ok(None);
         }
-        let body = self.seal(Kind::Snapshot, read.state.lines(read.newest, self.environment.now()))?;
+        let lines: Vec<Line> = read.state.lines(read.newest, self.environment.now()).collect();
+        let body = self.seal_snapshot(&lines, &read.state.catalogue(read.newest, true))?;
         match put(&*self.storage, &layout::snapshot(read.newest)?, body).await {
             Ok(()) => Ok(Some(read.newest)),
             // The same segments give the same fold, whoever wrote it.

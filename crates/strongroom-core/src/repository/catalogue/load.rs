@@ -128,14 +128,13 @@ impl Repository {
         let (mut state, newest, mut report) = self.read_whole().await?;
         self.look_after_open(&mut state, &mut report).await?;
         let condemned = self.condemned_backups().await?;
-        for known in state.known.values_mut().filter(|known| condemned.contains(&known.entry.id)) {
-            known.entry.status = Status::Deleted;
+        for backup in condemned {
+            state.change(backup, |entry| entry.status = Status::Deleted);
         }
-        report.mended = state.mended;
+        report.mended = std::mem::take(&mut state.mended);
         report.unknown_records = state.unknown.len();
         let complete = !report.rebuilt && report.quarantined.is_empty();
-        let entries = state.known.into_values().map(|known| known.entry);
-        let catalogue = Catalogue::from_entries(entries, state.timelines.into_values(), newest, complete);
+        let catalogue = state.catalogue(newest, complete);
         Ok(Loaded { catalogue: Box::new(catalogue), in_progress: state.open.into_values().collect(), report })
     }
 
@@ -145,7 +144,7 @@ impl Repository {
         let mut report = LoadReport { damaged, ..LoadReport::default() };
         if lossy || newest == 0 {
             self.rescue(&mut state, &mut report).await?;
-            report.rebuilt = lossy || !state.known.is_empty() || !report.quarantined.is_empty();
+            report.rebuilt = lossy || !state.is_empty() || !report.quarantined.is_empty();
             if !lossy && report.rebuilt {
                 report.damaged.push("the whole catalogue is missing".to_owned());
             }
@@ -171,9 +170,9 @@ impl Repository {
             Read { state: State::default(), newest: listed.newest(), snapshot: 0, damaged: Vec::new(), lossy: false };
         for (number, key) in listed.snapshots.iter().rev() {
             let Some(body) = found(self.storage.get(key, LARGEST).await)? else { return Ok(None) };
-            match self.records(key, &body, Kind::Snapshot) {
-                Ok(records) => {
-                    (read.state, read.snapshot) = (records.into_iter().collect(), *number);
+            match self.read_snapshot(key, body).await {
+                Ok(state) => {
+                    (read.state, read.snapshot) = (state, *number);
                     break;
                 }
                 Err(error) if error.kind() == ErrorKind::Corrupt => read.damaged.push(error.to_string()),
@@ -194,7 +193,7 @@ impl Repository {
                 lost.push((number, format!("{key} is missing")));
                 continue;
             };
-            match self.records(&key, &body, Kind::Segment) {
+            match self.records(&key, &body) {
                 Ok(records) => records.into_iter().for_each(|line| read.state.line(line)),
                 Err(error) if error.kind() == ErrorKind::Corrupt => lost.push((number, error.to_string())),
                 Err(error) => return Err(error),
@@ -208,9 +207,12 @@ impl Repository {
         Ok(Some(read))
     }
 
-    /// All records of a segment or snapshot, or none.
-    fn records(&self, key: &Key, body: &Bytes, kind: Kind) -> Result<Vec<Line>> {
-        document::open(key, body, &[kind], Some(self.id()))?.lines().map(|line| Line::parse(line, key)).collect()
+    /// All records of a segment, or none.
+    fn records(&self, key: &Key, body: &Bytes) -> Result<Vec<Line>> {
+        document::open(key, body, &[Kind::Segment], Some(self.id()))?
+            .lines()
+            .map(|line| Line::parse(line, key))
+            .collect()
     }
 }
 

@@ -6,7 +6,8 @@ mod compact;
 mod load;
 mod record;
 mod rescue;
+mod snapshot;
 mod state;
 
 pub use load::{Broken, LoadReport, Loaded};
-pub use record::{Begun, Mended, Proof, Record};
+pub use record::{Begun, Mended, Record};

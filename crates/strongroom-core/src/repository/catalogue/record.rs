@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::super::layout::BackupFolder;
 use crate::id::BackupId;
-use crate::manifest::Blake3;
 use crate::model::Status;
 use crate::planner::{Entry, Held, Pin, Timeline, Verified};
 use crate::{Result, Timestamp};
@@ -32,15 +31,6 @@ impl Begun {
     pub fn folder(&self) -> Result<BackupFolder> {
         BackupFolder::parse(&self.folder)
     }
-}
-
-/// What proves a manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
-    /// Bytes of the object.
-    pub size: u64,
-    /// BLAKE3 of its bytes.
-    pub blake3: Blake3,
 }
 
 /// Damage of the catalogue that was made good by reading all manifests.
@@ -71,8 +61,6 @@ pub enum Record {
     End {
         /// What the planner needs of it.
         entry: Box<Entry>,
-        /// What proves its manifest.
-        manifest: Proof,
     },
     /// A begun backup will never be committed: its manifest's name was taken by a mark that says so.
     Voided {

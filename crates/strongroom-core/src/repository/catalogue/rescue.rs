@@ -12,6 +12,7 @@ use super::load::{AT_ONCE, Broken, LoadReport};
 use super::record::{Mended, Record};
 use super::state::State;
 use crate::id::BackupId;
+use crate::planner::Entry;
 use crate::{ErrorKind, Key, Result};
 
 impl Repository {
@@ -35,13 +36,18 @@ impl Repository {
                 listed.insert(name.backup, meta.key);
             }
         }
-        for (backup, known) in &state.known {
-            if !listed.contains_key(backup) && !self.has(&known.entry.manifest).await? {
-                report.vanished.push(*backup);
+        let unlisted: Vec<(BackupId, Key)> = state
+            .entries()
+            .filter(|entry| !listed.contains_key(&entry.id))
+            .map(|entry| (entry.id, entry.manifest))
+            .collect();
+        for (backup, manifest) in unlisted {
+            if !self.has(&manifest).await? {
+                state.forget(backup);
+                report.vanished.push(backup);
             }
         }
-        state.known.retain(|backup, _| !report.vanished.contains(backup));
-        listed.retain(|backup, _| !state.known.contains_key(backup) && !state.deleted.contains_key(backup));
+        listed.retain(|backup, _| !state.contains(*backup) && !state.deleted.contains_key(backup));
         self.take_manifests(listed.into_iter().collect(), state, report).await?;
         report.unrecorded.clear();
         Ok(())
@@ -60,8 +66,8 @@ impl Repository {
             match result {
                 Ok(Found::Missing) => {}
                 Ok(Found::Void) => drop(state.open.remove(&backup)),
-                Ok(Found::Manifest(manifest, proof)) => {
-                    state.end(crate::planner::Entry::of(&manifest, &key), proof);
+                Ok(Found::Manifest(manifest, _)) => {
+                    state.end(Entry::of(&manifest, &key));
                     report.unrecorded.push(backup);
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) => {
@@ -88,7 +94,7 @@ impl Repository {
             if !report.vanished.is_empty() {
                 records.push(Record::Deleted { backups: report.vanished.clone(), at });
             }
-            records.extend(state.known.values().map(super::state::Known::record));
+            records.extend(state.entries().map(|entry| Record::End { entry: Box::new(entry) }));
             self.record(&records).await?;
         }
         Ok(report)

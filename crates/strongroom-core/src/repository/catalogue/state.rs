@@ -6,25 +6,21 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::document;
-use super::record::{Begun, Mended, Proof, Record};
+use super::record::{Begun, Mended, Record};
 use crate::id::{BackupId, TimelineId};
-use crate::planner::{Entry, HOME, Held, Timeline};
+use crate::planner::{Builder, Catalogue, Entry, HOME, Held, Timeline};
 use crate::{Error, Key, Result, Timestamp};
 
 /// How long a deletion is remembered: longer than any writer can be late.
 const REMEMBER_DELETED: i64 = 90 * 24 * 3600 * 1_000_000;
 
-/// What is known of a committed backup.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Known {
-    pub(crate) entry: Entry,
-    pub(crate) manifest: Proof,
-}
-
 /// What the catalogue says.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct State {
-    pub(crate) known: BTreeMap<BackupId, Known>,
+    /// The committed backups as the snapshot has them, but for those in `changed`. In a box: futures hold this.
+    packed: Box<Builder>,
+    /// Committed backups of which records came later; `None`: deleted, or vanished.
+    changed: BTreeMap<BackupId, Option<Entry>>,
     pub(crate) open: BTreeMap<BackupId, Begun>,
     pub(crate) timelines: BTreeMap<TimelineId, Timeline>,
     pub(crate) deleted: BTreeMap<BackupId, Timestamp>,
@@ -36,6 +32,45 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// A state with the backups of a snapshot.
+    pub(crate) fn of(packed: Builder) -> Self {
+        Self { packed: Box::new(packed), ..Self::default() }
+    }
+
+    /// Whether a backup is known to be committed.
+    pub(crate) fn contains(&self, backup: BackupId) -> bool {
+        self.changed.get(&backup).map_or_else(|| self.packed.contains(backup), Option::is_some)
+    }
+
+    /// A committed backup.
+    pub(crate) fn entry(&self, backup: BackupId) -> Option<Entry> {
+        self.changed.get(&backup).map_or_else(|| self.packed.entry(backup), Clone::clone)
+    }
+
+    /// All committed backups.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+        let unchanged = self.packed.entries().filter(|entry| !self.changed.contains_key(&entry.id));
+        unchanged.chain(self.changed.values().flatten().cloned())
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries().next().is_none()
+    }
+
+    /// Forgets a backup.
+    pub(crate) fn forget(&mut self, backup: BackupId) {
+        self.changed.insert(backup, None);
+    }
+
+    /// The committed backups, ready to be planned with.
+    pub(crate) fn catalogue(&mut self, generation: u64, complete: bool) -> Catalogue {
+        let (mut builder, changed) = (std::mem::take(&mut *self.packed), std::mem::take(&mut self.changed));
+        builder.remove(changed.keys().copied());
+        changed.values().flatten().for_each(|entry| builder.push(entry));
+        builder.finish(self.timelines.values().cloned(), generation, complete)
+    }
+
     /// Takes one line of a segment or snapshot.
     pub(crate) fn line(&mut self, line: Line) {
         match line {
@@ -49,13 +84,13 @@ impl State {
         match record {
             Record::Snapshot { at, .. } => self.snapshot_at = Some(at),
             Record::Begin(begun) => {
-                if !self.known.contains_key(&begun.backup) {
+                if !self.contains(begun.backup) {
                     // A copy of a backup may come back to a storage that had deleted it.
                     self.deleted.remove(&begun.backup);
                     self.open.insert(begun.backup, begun);
                 }
             }
-            Record::End { entry, manifest } => self.end(*entry, manifest),
+            Record::End { entry } => self.end(*entry),
             Record::Voided { backup } => {
                 self.open.remove(&backup);
             }
@@ -84,7 +119,7 @@ impl State {
             }
             Record::Deleted { backups, at } => {
                 for backup in backups {
-                    self.known.remove(&backup);
+                    self.forget(backup);
                     self.open.remove(&backup);
                     self.deleted.insert(backup, at);
                 }
@@ -94,20 +129,22 @@ impl State {
     }
 
     /// A committed backup. What is known of it already (pins, checks) is newer than what its manifest says.
-    pub(crate) fn end(&mut self, entry: Entry, manifest: Proof) {
+    pub(crate) fn end(&mut self, entry: Entry) {
         self.open.remove(&entry.id);
-        if !self.deleted.contains_key(&entry.id) {
-            self.known.entry(entry.id).or_insert(Known { entry, manifest });
+        if !self.deleted.contains_key(&entry.id) && !self.contains(entry.id) {
+            self.changed.insert(entry.id, Some(entry));
         }
     }
 
-    fn change(&mut self, backup: BackupId, change: impl FnOnce(&mut Entry)) {
-        if let Some(known) = self.known.get_mut(&backup) {
-            change(&mut known.entry);
+    /// Changes what is known of a committed backup.
+    pub(crate) fn change(&mut self, backup: BackupId, change: impl FnOnce(&mut Entry)) {
+        if let Some(mut entry) = self.entry(backup) {
+            change(&mut entry);
+            self.changed.insert(backup, Some(entry));
         }
     }
 
-    /// The records of a snapshot: folding them gives this state again.
+    /// The records of a snapshot but for the committed backups: folding them onto those gives this state again.
     pub(crate) fn lines(&self, through: u64, now: Timestamp) -> impl Iterator<Item = Line> + '_ {
         let mut by_time: BTreeMap<Timestamp, Vec<BackupId>> = BTreeMap::new();
         for (backup, at) in self.deleted.iter().filter(|(_, at)| now.since(**at) < REMEMBER_DELETED) {
@@ -118,24 +155,8 @@ impl State {
             .chain(self.timelines.values().cloned().map(Record::Timeline))
             .chain(by_time.into_iter().map(|(at, backups)| Record::Deleted { backups, at }))
             .chain(self.open.values().cloned().map(Record::Begin))
-            .chain(self.known.values().map(Known::record))
             .map(|record| Line::Known(Box::new(record)))
             .chain(self.unknown.iter().cloned().map(Line::Unknown))
-    }
-}
-
-impl Known {
-    /// The record that says so.
-    pub(crate) fn record(&self) -> Record {
-        Record::End { entry: Box::new(self.entry.clone()), manifest: self.manifest }
-    }
-}
-
-impl FromIterator<Line> for State {
-    fn from_iter<I: IntoIterator<Item = Line>>(lines: I) -> Self {
-        let mut state = Self::default();
-        lines.into_iter().for_each(|line| state.line(line));
-        state
     }
 }
 

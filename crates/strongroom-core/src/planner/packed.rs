@@ -1,9 +1,10 @@
-//! A catalogue as bytes: compact, versioned, proved by a hash, and read without trusting any of it.
+//! All entries of a catalogue as bytes: compact, and read without trusting any of it. What proves them is the frame
+//! around them. The bytes are described in `docs/format.md`, "Packed entries".
 //!
 //! ```text
-//!   magic:8  generation  complete  timelines(JSON)  classes(JSON)  shapes  rows  details  BLAKE3:32
-//!   a row:  class  until−previous until  from (0 none, else 1 + zigzag(until − from))  settled−until  id:16  length of
-//!           its details  [epoch seq 0|1 epoch seq, for a log segment]
+//!   classes(JSON)  shapes  rows  details
+//!   a row:  class  until−previous until  0 | 1 until−from  settled−until  id:16  length of its details
+//!           [epoch seq 0|1 epoch seq, for a log segment]
 //! ```
 //! Numbers are seven bits a byte, low bits first; signed ones zigzag. Texts follow their length.
 
@@ -11,35 +12,26 @@ use super::bytes::{Reader, put, put_signed};
 use super::catalogue::{Builder, Catalogue};
 use super::class::{Class, Classes};
 use super::detail::Detail;
-use super::entry::{LogSeq, Timeline};
+use super::entry::LogSeq;
 use super::rows::{MOST_ROWS, NEVER, Place, Rows, number};
+use super::shape::Legal;
 use super::shapes::Shapes;
 use crate::id::BackupId;
 use crate::model::BackupKind;
 use crate::{Error, Result};
 
-/// What every snapshot of this version begins with.
-const MAGIC: &[u8; 8] = b"srcatlg1";
-/// The versions' common beginning.
-const FAMILY: &[u8] = b"srcatlg";
 /// A row takes at least this many bytes: a count can't make a reader allocate more than the bytes are worth.
 const SMALLEST_ROW: usize = 16 + 5;
 
 impl Catalogue {
-    /// The catalogue as bytes, for [`Catalogue::decode`].
+    /// All entries as bytes, for [`Builder::unpack`].
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn pack(&self) -> Vec<u8> {
         let rows = &self.rows;
         let mut out = Vec::with_capacity(rows.len() * 32 + rows.details.len() + 4096);
-        out.extend_from_slice(MAGIC);
-        put(&mut out, self.generation());
-        out.push(u8::from(self.is_complete()));
-        let timelines = serde_json::to_vec(self.timelines()).unwrap_or_default();
         let classes = serde_json::to_vec(&rows.classes.list).unwrap_or_default();
-        for text in [timelines, classes] {
-            put(&mut out, text.len() as u64);
-            out.extend_from_slice(&text);
-        }
+        put(&mut out, classes.len() as u64);
+        out.extend_from_slice(&classes);
         put(&mut out, rows.shapes.list.len() as u64);
         for shape in &rows.shapes.list {
             put(&mut out, shape.len() as u64);
@@ -73,31 +65,25 @@ impl Catalogue {
         }
         put(&mut out, details.len() as u64);
         out.extend_from_slice(&details);
-        let hash = blake3::hash(&out);
-        out.extend_from_slice(hash.as_bytes());
         out
     }
+}
 
-    /// The catalogue that [`Catalogue::encode`] wrote.
+impl Builder {
+    /// The entries that [`Catalogue::pack`] wrote.
     ///
     /// # Errors
-    /// `Corrupt` when the bytes are not what was written; `Unsupported` when a newer version wrote them.
-    pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let Some((body, hash)) = bytes.split_last_chunk::<32>() else {
-            return Err(Error::corrupt("a snapshot of the catalogue is too short"));
-        };
-        let Some(rest) = body.strip_prefix(MAGIC.as_slice()) else {
-            if body.starts_with(FAMILY) {
-                return Err(Error::unsupported("a newer version wrote this snapshot of the catalogue")
-                    .hint("use the version that wrote it, or a later one"));
-            }
-            return Err(Error::corrupt("this is no snapshot of a catalogue"));
-        };
-        if blake3::hash(body) != blake3::Hash::from_bytes(*hash) {
-            return Err(Error::corrupt("a snapshot of the catalogue does not have its hash")
-                .hint("rebuild the catalogue from the manifests"));
+    /// `Corrupt` when the bytes are not what was written.
+    pub fn unpack(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader(bytes);
+        let mut rows = read_rows(&mut reader)?;
+        let length = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
+        rows.details = reader.take(length)?.to_vec();
+        if !reader.0.is_empty() {
+            return Err(Error::corrupt("the catalogue's bytes do not add up"));
         }
-        read(Reader(rest))
+        check_details(&mut rows)?;
+        Ok(Self::of(rows))
     }
 }
 
@@ -112,17 +98,11 @@ fn put_place(out: &mut Vec<u8>, place: Option<Place>) {
     }
 }
 
-fn json<T: serde::de::DeserializeOwned>(reader: &mut Reader<'_>) -> Result<T> {
+/// Everything before the details.
+fn read_rows(reader: &mut Reader<'_>) -> Result<Rows> {
     let length = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
-    serde_json::from_slice(reader.take(length)?)
-        .map_err(|error| Error::corrupt("a list in the catalogue can't be read").because(error))
-}
-
-fn read(mut reader: Reader<'_>) -> Result<Catalogue> {
-    let generation = reader.number()?;
-    let complete = reader.byte()? != 0;
-    let timelines: Vec<Timeline> = json(&mut reader)?;
-    let classes: Vec<Class> = json(&mut reader)?;
+    let classes: Vec<Class> = serde_json::from_slice(reader.take(length)?)
+        .map_err(|error| Error::corrupt("a list in the catalogue can't be read").because(error))?;
     let mut shapes = Vec::new();
     for _ in 0..reader.number()? {
         let length = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
@@ -153,27 +133,21 @@ fn read(mut reader: Reader<'_>) -> Result<Catalogue> {
         rows.detail.push(u32::try_from(offset).map_err(|_| Error::corrupt("the catalogue's details are too long"))?);
         offset = offset.saturating_add(reader.number()?);
         if kind == BackupKind::LogSegment {
-            let mut seq = || Ok::<_, Error>(LogSeq { epoch: reader.number()?, seq: reader.number()? });
-            let at = seq()?;
-            let previous = if reader.byte()? == 0 {
-                None
-            } else {
-                Some(LogSeq { epoch: reader.number()?, seq: reader.number()? })
-            };
+            let at = read_seq(reader)?;
+            let previous = if reader.byte()? == 0 { None } else { Some(read_seq(reader)?) };
             rows.places.push((row, Place { at, previous }));
         }
     }
-    let length = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
-    rows.details = reader.take(length)?.to_vec();
-    if !reader.0.is_empty() || offset != length as u64 {
-        return Err(Error::corrupt("the catalogue's bytes do not add up"));
-    }
-    check_details(&mut rows)?;
-    Ok(Builder { rows }.finish(timelines, generation, complete))
+    Ok(rows)
+}
+
+fn read_seq(reader: &mut Reader<'_>) -> Result<LogSeq> {
+    Ok(LogSeq { epoch: reader.number()?, seq: reader.number()? })
 }
 
 /// Reads the details of every row once, so that nothing can fail later, and sets the costs.
 fn check_details(rows: &mut Rows) -> Result<()> {
+    let legal: Vec<Legal> = rows.shapes.list.iter().map(|shape| Legal::of(shape)).collect();
     for row in rows.all() {
         let start = rows.detail[row as usize] as usize;
         let end = rows.detail.get(row as usize + 1).map_or(rows.details.len(), |end| *end as usize);
@@ -182,14 +156,13 @@ fn check_details(rows: &mut Rows) -> Result<()> {
         let detail = Detail::read(&mut reader, rows.settled(row))?;
         let class = rows.class_of(row);
         let fits = reader.0.is_empty()
-            && (detail.shape as usize) < rows.shapes.list.len()
             && detail.verified.is_some() == class.verified.is_some()
             && detail.locks.iter().all(|(at, _)| (*at as usize) < class.copies.len())
-            && rows.name(row, detail.shape).is_ok();
+            && legal.get(detail.shape as usize).is_some_and(|legal| legal.fits(rows.window(row)));
         if !fits {
             return Err(Error::corrupt(format!("the catalogue's details of backup {}", rows.id[row as usize])));
         }
-        let cost = rows.cost_of(rows.class[row as usize], detail.size.stored_bytes, detail.size.objects);
+        let cost = rows.classes.cost(rows.class[row as usize], detail.size.stored_bytes, detail.size.objects);
         rows.cost.push(cost);
         rows.judge_window(row);
     }
