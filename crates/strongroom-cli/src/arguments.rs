@@ -62,8 +62,8 @@ impl Command {
             Self::Restore(arguments) => arguments.run(context).await,
             Self::Verify(arguments) => arguments.run(context).await,
             Self::Copy(arguments) => arguments.run(context).await,
-            Self::Import(arguments) => arguments.run(context),
-            Self::Export(arguments) => arguments.run(context),
+            Self::Import(arguments) => arguments.run(context).await,
+            Self::Export(arguments) => arguments.run(context).await,
             Self::Key(command) => command.run(context),
         }
     }

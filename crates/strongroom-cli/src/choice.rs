@@ -4,37 +4,82 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use clap::Args;
-use strongroom::core::id::BackupId;
-use strongroom::core::model::Scope;
-use strongroom::core::planner::Strictness;
-use strongroom::{Error, Request, Result, Target, Timestamp};
+use strongroom::core::id::{BackupId, ClusterId};
+use strongroom::core::model::{Filter, PartName, Scope};
+use strongroom::core::planner::{Catalogue, Strictness};
+use strongroom::core::repository::Registration;
+use strongroom::{Error, OpenRepository, Plan, Request, Result, Target, Timestamp};
+
+/// Which parts, and what of them.
+#[derive(Debug, Args)]
+pub(crate) struct Parts {
+    /// Only this keyspace or namespace (repeatable) [default: all]
+    #[arg(long = "part", value_name = "NAME")]
+    parts: Vec<String>,
+    /// Only this table or set of the parts (repeatable) [default: all]
+    #[arg(long = "table", visible_alias = "set", value_name = "NAME")]
+    tables: Vec<String>,
+}
+
+impl Parts {
+    /// Whether [`Parts::scope`] needs to be told of the parts that there are.
+    pub(crate) fn need_names(&self) -> bool {
+        self.parts.is_empty() && !self.tables.is_empty()
+    }
+
+    /// What is meant; `known` are the parts that there are, for tables of all of them.
+    pub(crate) fn scope(&self, known: impl IntoIterator<Item = PartName>) -> Scope {
+        let tables = (!self.tables.is_empty()).then(|| self.tables.iter().cloned().collect());
+        let filter = Filter { tables, ..Filter::default() };
+        let named = |part: PartName| (part, filter.clone());
+        if self.need_names() {
+            Scope { parts: Some(known.into_iter().map(named).collect()) }
+        } else if self.parts.is_empty() {
+            Scope::all()
+        } else {
+            Scope { parts: Some(self.parts.iter().cloned().map(named).collect()) }
+        }
+    }
+}
 
 /// Which moment or backup, and of which parts.
 #[derive(Debug, Args)]
 pub(crate) struct Choice {
     /// The newest state at or before this moment, such as 2026-11-22T23:01:58Z [default: the newest]
     #[arg(long, value_name = "TIME", group = "target")]
-    pub at: Option<Timestamp>,
+    at: Option<Timestamp>,
     /// Exactly this moment
     #[arg(long, value_name = "TIME", group = "target")]
-    pub exactly: Option<Timestamp>,
+    exactly: Option<Timestamp>,
     /// The state of this backup, by id
     #[arg(long, value_name = "ID", group = "target")]
-    pub backup: Option<String>,
-    /// Only this keyspace or namespace (repeatable) [default: all]
-    #[arg(long = "part", value_name = "NAME")]
-    pub parts: Vec<String>,
+    backup: Option<String>,
+    #[command(flatten)]
+    parts: Parts,
+    /// The cluster whose backups are meant, by name or id, where the repository holds those of several
+    #[arg(long, value_name = "CLUSTER")]
+    cluster: Option<String>,
     /// If the moment cannot be reached, take the nearest earlier one instead of refusing
     #[arg(long)]
-    pub nearest_earlier: bool,
+    nearest_earlier: bool,
 }
 
 impl Choice {
+    /// Plans what the arguments ask for.
+    ///
+    /// # Errors
+    /// As [`Choice::request`] and [`OpenRepository::plan`].
+    pub(crate) async fn plan(&self, repository: &OpenRepository) -> Result<Plan> {
+        let loaded = repository.load().await?;
+        let request = self.request(repository, loaded.catalogue()).await?;
+        Ok(loaded.catalogue().plan(&request)?)
+    }
+
     /// What the arguments ask the planner for.
     ///
     /// # Errors
-    /// `Invalid` for a text that is no id.
-    pub(crate) fn request(&self) -> Result<Request> {
+    /// `Invalid` for a text that is no id; `NotFound` for a cluster that has no backups here.
+    pub(crate) async fn request(&self, repository: &OpenRepository, catalogue: &Catalogue) -> Result<Request> {
         let target = match (self.at, self.exactly, &self.backup) {
             (Some(at), ..) => Target::AtOrBefore(at),
             (_, Some(at), _) => Target::Exactly(at),
@@ -42,13 +87,37 @@ impl Choice {
             _ => Target::Latest,
         };
         let strictness = if self.nearest_earlier { Strictness::NearestEarlier } else { Strictness::Refuse };
-        Ok(Request { strictness, ..Request::at(target).of(scope(&self.parts)) })
+        let cluster = match &self.cluster {
+            Some(cluster) => Some(cluster_id(repository, cluster).await?),
+            None => None,
+        };
+        let known: BTreeSet<PartName> = match &target {
+            _ if !self.parts.need_names() => BTreeSet::new(),
+            Target::Backup(backup) => catalogue.entry(*backup).map(|entry| entry.part).into_iter().collect(),
+            _ => catalogue.entries().filter(|entry| entry.log.is_none()).map(|entry| entry.part).collect(),
+        };
+        Ok(Request { strictness, cluster, ..Request::at(target).of(self.parts.scope(known)) })
     }
 }
 
-/// All parts, or those that were named.
-pub(crate) fn scope(parts: &[String]) -> Scope {
-    if parts.is_empty() { Scope::all() } else { Scope::of_parts(parts.iter().cloned()) }
+/// The cluster of that name or id among those whose backups the repository holds.
+///
+/// # Errors
+/// `NotFound`; `Invalid` for a name that several have.
+pub(crate) async fn cluster_id(repository: &OpenRepository, name: &str) -> Result<ClusterId> {
+    let known = repository.core().clusters().await?;
+    let means = |known: &&Registration| known.cluster.name == name || known.cluster.id.to_string() == name;
+    let found: Vec<&Registration> = known.iter().filter(means).collect();
+    let list = |of: &mut dyn Iterator<Item = &Registration>| {
+        of.map(|known| format!("{} '{}'", known.cluster.id, known.cluster.name)).collect::<Vec<_>>().join(", ")
+    };
+    match found[..] {
+        [one] => Ok(one.cluster.id),
+        [] => Err(Error::not_found(format!("the repository has no backups of a cluster '{name}'"))
+            .hint(format!("it has those of: {}", list(&mut known.iter())))),
+        _ => Err(Error::invalid(format!("several clusters are named '{name}'"))
+            .hint(format!("name one by its id: {}", list(&mut found.into_iter())))),
+    }
 }
 
 /// An id as people copy it from a list.

@@ -5,23 +5,37 @@ mod choice;
 mod commands;
 mod context;
 mod demo;
+mod interrupt;
 mod output;
+mod progress;
+#[cfg(test)]
+mod reference;
+mod settings;
 mod text;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use strongroom::{Error, Result};
 
 use crate::arguments::Arguments;
 use crate::context::Context;
+use crate::interrupt::Interrupt;
 use crate::output::Output;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let context = Context::new(Output::new(arguments.json, arguments.quiet), arguments.config);
-    match arguments.command.run(&context).await {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => context.output.error(&error),
-    }
+    let output = Output::new(arguments.json, arguments.quiet);
+    run(arguments, output).unwrap_or_else(|error| output.error(&error))
+}
+
+fn run(arguments: Arguments, output: Output) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| Error::from(error).within("starting"))?;
+    let outcome = runtime.block_on(async {
+        let context = Context::new(output, arguments.config, Interrupt::listen()?);
+        arguments.command.run(&context).await
+    });
+    // Blocking work that was cancelled is not waited for.
+    runtime.shutdown_background();
+    outcome.map(ExitCode::from)
 }

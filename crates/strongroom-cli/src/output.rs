@@ -7,10 +7,14 @@ use serde::Serialize;
 use serde_json::json;
 use strongroom::{Error, ErrorKind, Result};
 
+use crate::progress::Show;
+
 /// The exit code of what went well.
 pub(crate) const DONE: u8 = 0;
 /// A check that was asked for found something: damage (`verify`).
 pub(crate) const FOUND: u8 = 3;
+/// The exit code after Ctrl-C or SIGTERM.
+pub(crate) const CANCELLED: u8 = 130;
 
 /// Where results go.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +31,11 @@ impl Output {
     /// Whether results are JSON.
     pub(crate) fn is_json(self) -> bool {
         self.json
+    }
+
+    /// How the progress of jobs is shown: to people only.
+    pub(crate) fn progress(self) -> Show {
+        Show::fitting(!self.json && !self.quiet)
     }
 
     /// Prints the result: `text` for people, `value` with `--json`.
@@ -95,7 +104,7 @@ pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
         ErrorKind::NoSpace => 9,
         ErrorKind::Corrupt => 10,
         ErrorKind::BrokenChain => 11,
-        ErrorKind::Cancelled => 130,
+        ErrorKind::Cancelled => CANCELLED,
         _ => 1,
     }
 }
@@ -103,4 +112,45 @@ pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
 /// `1 record`, `2 records`.
 pub(crate) fn count(number: u64, what: &str) -> String {
     if number == 1 { format!("{number} {what}") } else { format!("{number} {what}s") }
+}
+
+/// Rows under a heading, each column as wide as its widest cell; columns of numbers stand to the right.
+pub(crate) fn table<const N: usize>(heading: [&str; N], numbers: [bool; N], rows: &[[String; N]]) -> Vec<String> {
+    let mut widths = heading.map(str::len);
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: [&str; N]| {
+        let mut line = String::new();
+        for ((cell, width), right) in cells.into_iter().zip(widths).zip(numbers) {
+            let cell = if right { format!("{cell:>width$}") } else { format!("{cell:width$}") };
+            line.push_str(&cell);
+            line.push_str("  ");
+        }
+        line.truncate(line.trim_end().len());
+        line
+    };
+    let cells = rows.iter().map(|row| line(row.each_ref().map(String::as_str)));
+    std::iter::once(line(heading)).chain(cells).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [["one".to_owned(), "7".to_owned()], ["fourteen".to_owned(), "12345".to_owned()]];
+        let lines = table(["NAME", "SIZE"], [false, true], &rows);
+        assert_eq!(lines, ["NAME       SIZE", "one           7", "fourteen  12345"]);
+    }
+
+    #[test]
+    fn every_kind_of_error_has_a_code_that_clap_and_success_have_not() {
+        for kind in ErrorKind::ALL {
+            assert!(![0, 2, FOUND].contains(&exit_code(kind)), "{kind}");
+        }
+    }
 }

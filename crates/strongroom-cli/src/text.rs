@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use strongroom::Plan;
 use strongroom::core::model::Status;
-use strongroom::core::planner::Entry;
 
 /// The points reached, the steps, the backups that were left out, the warnings; every line after `margin`.
 pub(crate) fn plan(plan: &Plan, margin: &str) -> String {
@@ -34,25 +33,21 @@ pub(crate) fn plan(plan: &Plan, margin: &str) -> String {
     out
 }
 
-/// A backup on one line.
-pub(crate) fn entry(entry: &Entry) -> String {
-    let checked =
-        entry.verified.map_or_else(|| "not verified".to_owned(), |verified| format!("verified {}", verified.when));
-    let status = match entry.status {
+/// A status as one word; what needs a look is loud.
+pub(crate) fn status(status: Status) -> &'static str {
+    match status {
         Status::Complete => "complete",
         Status::Partial => "PARTIAL",
         Status::Corrupt => "DAMAGED",
         Status::Deleted => "deleted",
-    };
-    format!(
-        "{} part '{}' {} until {}: {} records, {} deletes, {} bytes, {}, {checked}",
-        entry.id,
-        entry.part,
-        entry.kind,
-        entry.window.until,
-        entry.size.records,
-        entry.size.deletes,
-        entry.size.stored_bytes,
-        status,
-    )
+    }
+}
+
+/// A command line that a shell takes as it is.
+pub(crate) fn command(words: &[&str]) -> String {
+    let plain =
+        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c));
+    let quoted =
+        |word: &&str| if plain(word) { (*word).to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) };
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }

@@ -1,11 +1,17 @@
 //! `backup`.
 
-use clap::{Args, ValueEnum};
-use strongroom::{BackupKindWish, BackupReport, BackupRequest, PartOutcome, Result};
+use std::collections::BTreeMap;
 
-use crate::choice::scope;
+use clap::{Args, ValueEnum};
+use strongroom::core::id::RunId;
+use strongroom::storage::redact_url;
+use strongroom::{BackupKindWish, BackupReport, BackupRequest, Error, Job, PartOutcome, Result};
+
+use crate::choice::Parts;
 use crate::context::Context;
-use crate::output::{DONE, Output, count};
+use crate::output::{DONE, count};
+use crate::settings::Pace;
+use crate::text;
 
 /// What a backup says of the program that made it.
 pub(crate) const TOOL: &str = concat!("strongroom ", env!("CARGO_PKG_VERSION"));
@@ -15,9 +21,9 @@ pub(crate) const TOOL: &str = concat!("strongroom ", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Arguments {
     cluster: String,
     repository: String,
-    /// Only this keyspace or namespace (repeatable) [default: all]
-    #[arg(long = "part", value_name = "NAME")]
-    parts: Vec<String>,
+    #[command(flatten)]
+    parts: Parts,
+    /// Everything, or the changes since the backup before
     #[arg(long, value_enum, default_value_t = Kind::Auto)]
     kind: Kind,
     /// Codecs of this backup [default: the repository's]
@@ -29,6 +35,8 @@ pub(crate) struct Arguments {
     /// Accept a cluster whose fingerprint changed
     #[arg(long)]
     accept_fingerprint: bool,
+    #[command(flatten)]
+    pace: Pace,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,33 +57,64 @@ impl Arguments {
         if let Some(codecs) = &self.codecs {
             repository = repository.with_codecs(codecs)?;
         }
+        let known = if self.parts.need_names() { cluster.describe().await?.parts } else { BTreeMap::new() };
+        let run = RunId::fresh(strongroom.environment())?;
         let request = BackupRequest {
-            scope: scope(&self.parts),
+            scope: self.parts.scope(known.into_keys()),
             kind: match self.kind {
                 Kind::Auto => BackupKindWish::Auto,
                 Kind::Base => BackupKindWish::Base,
                 Kind::Incremental => BackupKindWish::Incremental,
             },
+            settings: self.pace.settings(),
             accept_cluster: self.accept_fingerprint,
+            run: Some(run),
             dry_run: self.dry_run,
             tool: TOOL.to_owned(),
             ..BackupRequest::default()
         };
-        report(context.output, context.wait(repository.backup(cluster, request)?).await?)
+        if !self.dry_run {
+            // A process that is killed tells nothing any more.
+            context.output.note(format!("run {run}"));
+        }
+        let resume =
+            Resume { cluster: &self.cluster, repository: &self.repository, run, codecs: self.codecs.as_deref() };
+        finish(context, repository.backup(cluster, request)?, &resume).await
     }
 }
 
-/// Tells what was done; a part that failed is an error, after all parts were told.
-pub(crate) fn report(output: Output, report: BackupReport) -> Result<u8> {
-    if report.parts.is_empty() {
-        output.note("there was nothing to back up: the cluster has no parts");
+/// The command that goes on with a run.
+#[derive(Debug)]
+pub(crate) struct Resume<'a> {
+    pub(crate) cluster: &'a str,
+    pub(crate) repository: &'a str,
+    pub(crate) run: RunId,
+    pub(crate) codecs: Option<&'a str>,
+}
+
+impl Resume<'_> {
+    /// Where the advice is to resume the run, says with which command.
+    fn told(&self, error: Error) -> Error {
+        let run = self.run.to_string();
+        if !error.advice().is_some_and(|advice| advice.contains(&run)) {
+            return error;
+        }
+        let repository = redact_url(self.repository);
+        let mut words = vec!["strongroom", "resume", self.cluster, &repository, "--run", &run];
+        words.extend(self.codecs.into_iter().flat_map(|codecs| ["--codecs", codecs]));
+        error.hint(format!("go on where it ended: {}", text::command(&words)))
     }
-    output.result(&report, || text(&report))?;
-    report.into_result()?;
+}
+
+/// Waits for a backup and tells what was done; a part that failed is an error, after all parts were told.
+pub(crate) async fn finish(context: &Context, job: Job<BackupReport>, resume: &Resume<'_>) -> Result<u8> {
+    let report = context.wait(job).await.map_err(|error| resume.told(error))?;
+    context.output.result(&report, || told(&report))?;
+    report.into_result().map_err(|error| resume.told(error))?;
     Ok(DONE)
 }
 
-fn text(report: &BackupReport) -> String {
+fn told(report: &BackupReport) -> String {
     let mut lines = vec![format!("run {}", report.run)];
     for part in &report.parts {
         let name = &part.part;

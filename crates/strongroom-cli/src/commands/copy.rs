@@ -6,6 +6,7 @@ use strongroom::{CopyRequest, Result};
 use crate::choice::backups;
 use crate::context::Context;
 use crate::output::{DONE, count};
+use crate::settings::Pace;
 
 /// Copy backups to another storage
 #[derive(Debug, Args)]
@@ -16,6 +17,8 @@ pub(crate) struct Arguments {
     /// Only this backup and the chain it needs (repeatable) [default: all]
     #[arg(long = "backup", value_name = "ID")]
     backups: Vec<String>,
+    #[command(flatten)]
+    pace: Pace,
 }
 
 impl Arguments {
@@ -25,7 +28,7 @@ impl Arguments {
         let destination = strongroom.storage(&self.to)?;
         // Only a name means something to whoever looks it up later; a URL may hold secrets.
         let name = strongroom.profiles().repositories.contains_key(&self.to).then_some(self.to);
-        let request = CopyRequest { backups, name, ..CopyRequest::default() };
+        let request = CopyRequest { backups, name, settings: self.pace.settings() };
         let report = context.wait(strongroom.repository(&self.repository).await?.copy(destination, request)).await?;
         context.output.result(&report, || {
             let mut lines = vec![format!(

@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    pub(crate) fn run(self, context: &Context) -> Result<u8> {
+    pub(crate) async fn run(self, context: &Context) -> Result<u8> {
         let mut folders = Vec::new();
         if ServiceFolder::is_one(&self.folder)? {
             let service = ServiceFolder::open(&self.folder, self.routine.as_deref())?;
@@ -48,7 +48,7 @@ impl Arguments {
             folders.push(self.folder);
         }
         let cluster = context.strongroom()?.embedded(&self.into, Access::Create)?;
-        let report = cluster.import_folders(&folders, &ImportOptions::default())?;
+        let report = context.block(move || cluster.import_folders(&folders, &ImportOptions::default())).await?;
         let value = json!({
             "written": report.written, "kept": report.kept, "indexes": report.indexes, "functions": report.functions,
             "refused": report.refused, "refusals": report.refusals, "namespaces": report.namespaces,

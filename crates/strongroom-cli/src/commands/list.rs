@@ -1,37 +1,98 @@
 //! `list`.
 
-use clap::Args;
-use serde_json::json;
-use strongroom::Result;
+use std::collections::BTreeMap;
 
+use clap::{Args, ValueEnum};
+use indicatif::HumanBytes;
+use serde::Serialize;
+use serde_json::json;
+use strongroom::core::engine::run_of;
+use strongroom::core::id::RunId;
+use strongroom::core::model::{BackupKind, Status};
+use strongroom::core::planner::Entry;
+use strongroom::core::repository::Loaded;
+use strongroom::{Result, Timestamp};
+
+use crate::choice::cluster_id;
 use crate::context::Context;
-use crate::output::DONE;
+use crate::output::{DONE, count, table};
 use crate::text;
 
-/// List the backups of a repository
+/// List the backups of a repository, oldest first
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     repository: String,
+    /// Only of this keyspace or namespace (repeatable) [default: all]
+    #[arg(long = "part", value_name = "NAME")]
+    parts: Vec<String>,
+    /// Only of this cluster, by name or id
+    #[arg(long, value_name = "CLUSTER")]
+    cluster: Option<String>,
+    /// Only of this kind (repeatable) [default: all]
+    #[arg(long = "kind", value_name = "KIND", value_enum)]
+    kinds: Vec<Kind>,
+    /// Only backups that reach at least this moment
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// Only backups that reach at most this moment
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
+    /// Only backups that are damaged, partial, or have not been verified
+    #[arg(long)]
+    doubtful: bool,
+    /// Only the newest so many
+    #[arg(long, value_name = "NUMBER")]
+    last: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Everything at a moment
+    Base,
+    /// Changes since an earlier moment
+    Incremental,
+    /// Made from other backups; stands for a base
+    Synthetic,
+    /// Archived commit log
+    LogSegment,
+}
+
+/// A run that has begun backups and not committed them.
+#[derive(Debug, Serialize)]
+struct Unfinished {
+    run: RunId,
+    begun: Timestamp,
+    backups: usize,
 }
 
 impl Arguments {
     pub(crate) async fn run(self, context: &Context) -> Result<u8> {
-        let loaded = context.strongroom()?.repository(&self.repository).await?.load().await?;
-        let mut entries: Vec<_> = loaded.entries().collect();
+        let repository = context.strongroom()?.repository(&self.repository).await?;
+        let cluster = match &self.cluster {
+            Some(cluster) => Some(cluster_id(&repository, cluster).await?),
+            None => None,
+        };
+        let loaded = repository.load().await?;
+        let of_cluster = |entry: &Entry| cluster.is_none_or(|cluster| entry.cluster == cluster);
+        let mut entries: Vec<_> = loaded.entries().filter(|entry| of_cluster(entry) && self.wants(entry)).collect();
         entries.sort_by_key(|entry| (entry.window.until, entry.id));
+        entries.drain(..entries.len().saturating_sub(self.last.unwrap_or(usize::MAX)));
+        let unfinished = unfinished(&loaded);
         let quarantined: Vec<_> =
             loaded.report.quarantined.iter().map(|broken| json!({ "key": broken.key, "why": broken.why })).collect();
         let value = json!({
             "backups": entries,
+            "unfinished": unfinished,
             "complete": loaded.is_complete(),
             "quarantined": quarantined,
             "damaged": loaded.report.damaged,
         });
         context.output.result(&value, || {
-            let mut lines: Vec<String> = entries.iter().map(text::entry).collect();
-            if lines.is_empty() {
-                lines.push("no backups yet".to_owned());
-            }
+            let mut lines = rows(&entries);
+            lines.extend(unfinished.iter().map(|unfinished| {
+                let (run, backups) = (unfinished.run, count(unfinished.backups as u64, "backup"));
+                format!("unfinished: run {run}, begun {}, {backups}: running, or to be resumed", unfinished.begun)
+            }));
             let broken = loaded.report.quarantined.iter();
             lines.extend(broken.map(|broken| format!("unusable: {}: {}", broken.key, broken.why)));
             lines.extend(loaded.report.damaged.iter().map(|damage| format!("catalogue: {damage}")));
@@ -39,4 +100,55 @@ impl Arguments {
         })?;
         Ok(DONE)
     }
+
+    fn wants(&self, entry: &Entry) -> bool {
+        let kind = match entry.kind {
+            BackupKind::Base => Kind::Base,
+            BackupKind::Incremental => Kind::Incremental,
+            BackupKind::Synthetic => Kind::Synthetic,
+            BackupKind::LogSegment => Kind::LogSegment,
+        };
+        let sound = entry.status == Status::Complete && entry.verified.is_some();
+        (self.parts.is_empty() || self.parts.contains(&entry.part))
+            && (self.kinds.is_empty() || self.kinds.contains(&kind))
+            && self.since.is_none_or(|since| entry.window.until >= since)
+            && self.until.is_none_or(|until| entry.window.until <= until)
+            && !(self.doubtful && (sound || entry.status == Status::Deleted))
+    }
+}
+
+fn rows(entries: &[Entry]) -> Vec<String> {
+    if entries.is_empty() {
+        return vec!["no backups".to_owned()];
+    }
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            [
+                entry.window.until.to_string(),
+                entry.part.clone(),
+                entry.kind.to_string(),
+                entry.size.records.to_string(),
+                entry.size.deletes.to_string(),
+                HumanBytes(entry.size.stored_bytes).to_string(),
+                text::status(entry.status).to_owned(),
+                entry.verified.map_or_else(|| "-".to_owned(), |verified| verified.when.to_string()),
+                entry.id.to_string(),
+            ]
+        })
+        .collect();
+    let heading = ["UNTIL", "PART", "KIND", "RECORDS", "DELETES", "STORED", "STATUS", "VERIFIED", "BACKUP"];
+    table(heading, [false, false, false, true, true, true, false, false, false], &rows)
+}
+
+fn unfinished(loaded: &Loaded) -> Vec<Unfinished> {
+    let mut runs: BTreeMap<RunId, Unfinished> = BTreeMap::new();
+    for begun in &loaded.in_progress {
+        if let Some(run) = run_of(begun) {
+            let known = runs.entry(run).or_insert(Unfinished { run, begun: begun.at, backups: 0 });
+            known.begun = known.begun.min(begun.at);
+            known.backups += 1;
+        }
+    }
+    runs.into_values().collect()
 }

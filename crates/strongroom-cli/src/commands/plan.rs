@@ -18,8 +18,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) async fn run(self, context: &Context) -> Result<u8> {
-        let request = self.choice.request()?;
-        let plan = context.strongroom()?.repository(&self.repository).await?.plan(&request).await?;
+        let plan = self.choice.plan(&context.strongroom()?.repository(&self.repository).await?).await?;
         context.output.result(&plan, || text::plan(&plan, ""))?;
         Ok(DONE)
     }

@@ -7,6 +7,7 @@ use strongroom::{RestoreRequest, Result, Timestamp};
 use crate::choice::Choice;
 use crate::context::Context;
 use crate::output::{DONE, count};
+use crate::settings::Pace;
 use crate::text;
 
 /// Restore a cluster from a repository
@@ -27,19 +28,21 @@ pub(crate) struct Arguments {
     /// Plan and check everything, and restore nothing; the target must exist
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    pace: Pace,
 }
 
 impl Arguments {
     pub(crate) async fn run(self, context: &Context) -> Result<u8> {
-        let request = self.choice.request()?;
         let strongroom = context.strongroom()?;
         let repository = strongroom.repository(&self.repository).await?;
         // The plan comes before the target: a refused one makes no file.
-        let plan = repository.plan(&request).await?;
+        let plan = self.choice.plan(&repository).await?;
         context.output.note(text::plan(&plan, ""));
         let target = if self.dry_run { strongroom.cluster(&self.into)? } else { strongroom.target(&self.into)? };
         let request = RestoreRequest {
             options: RestoreOptions { truncate: self.truncate, now: self.now, ..RestoreOptions::default() },
+            settings: self.pace.settings(),
             dry_run: self.dry_run,
             ..RestoreRequest::default()
         };

@@ -3,9 +3,10 @@
 use clap::Args;
 use strongroom::{BackupRequest, Result};
 
-use super::backup::{TOOL, report};
+use super::backup::{Resume, TOOL, finish};
 use crate::choice::id;
 use crate::context::Context;
+use crate::settings::Pace;
 
 /// Go on with an interrupted backup
 #[derive(Debug, Args)]
@@ -18,6 +19,8 @@ pub(crate) struct Arguments {
     /// The codecs that the run was begun with [default: the repository's]
     #[arg(long)]
     codecs: Option<String>,
+    #[command(flatten)]
+    pace: Pace,
 }
 
 impl Arguments {
@@ -29,7 +32,10 @@ impl Arguments {
         if let Some(codecs) = &self.codecs {
             repository = repository.with_codecs(codecs)?;
         }
-        let request = BackupRequest { tool: TOOL.to_owned(), ..BackupRequest::default() };
-        report(context.output, context.wait(repository.resume(cluster, run, request)?).await?)
+        let request =
+            BackupRequest { settings: self.pace.settings(), tool: TOOL.to_owned(), ..BackupRequest::default() };
+        let again =
+            Resume { cluster: &self.cluster, repository: &self.repository, run, codecs: self.codecs.as_deref() };
+        finish(context, repository.resume(cluster, run, request)?, &again).await
     }
 }

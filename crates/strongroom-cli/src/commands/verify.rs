@@ -7,6 +7,7 @@ use strongroom::{Result, VerifyRequest};
 use crate::choice::backups;
 use crate::context::Context;
 use crate::output::{DONE, FOUND, count};
+use crate::settings::Pace;
 
 /// Check that stored backups are whole
 #[derive(Debug, Args)]
@@ -15,8 +16,11 @@ pub(crate) struct Arguments {
     /// Only this backup (repeatable) [default: all]
     #[arg(long = "backup", value_name = "ID")]
     backups: Vec<String>,
+    /// How deep to look; each depth includes those before it
     #[arg(long, value_enum, default_value_t = How::Hash)]
     depth: How,
+    #[command(flatten)]
+    pace: Pace,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,7 +40,12 @@ impl Arguments {
             How::Hash => Depth::Hash,
             How::Decode => Depth::Decode,
         };
-        let request = VerifyRequest { backups: backups(&self.backups)?, depth, ..VerifyRequest::default() };
+        let request = VerifyRequest {
+            backups: backups(&self.backups)?,
+            depth,
+            settings: self.pace.settings(),
+            ..VerifyRequest::default()
+        };
         let report = context.wait(context.strongroom()?.repository(&self.repository).await?.verify(request)).await?;
         context.output.result(&report, || {
             let mut lines = Vec::new();

@@ -64,6 +64,12 @@ impl<T: Send + 'static> Job<T> {
         Self { name, progress, cancel, task, on_drop }
     }
 
+    /// What it does, in one word: `backup`, `restore`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The counters now.
     #[must_use]
     pub fn progress(&self) -> ProgressSnapshot {

@@ -13,7 +13,7 @@ pub mod verify;
 
 pub use backup::{
     BackupKindWish, BackupReport, BackupRequest, Committed, Estimate, PartOutcome, PartReport, RemoteWorker, backup,
-    resume_backup,
+    resume_backup, run_of,
 };
 pub use copy::{CopyReport, CopyRequest, copy};
 pub use job::Job;

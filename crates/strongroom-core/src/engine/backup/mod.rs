@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 pub use choice::BackupKindWish;
 pub use report::{BackupReport, Committed, Estimate, PartOutcome, PartReport};
+pub use resume::run_of;
 
 use self::run::Run;
 use super::job::Job;

@@ -14,9 +14,19 @@ pub(super) struct Left {
     pub(super) notes: Notes,
 }
 
+/// What the name of a run's lease begins with.
+const LEASE: &str = "backup-";
+
 /// The name of a run's lease.
 pub(super) fn lease_name(run: RunId) -> String {
-    format!("backup-{run}")
+    format!("{LEASE}{run}")
+}
+
+/// The run that a backup in progress belongs to: what to resume with if its process is dead. `None` for what no run of
+/// this engine has begun.
+#[must_use]
+pub fn run_of(begun: &Begun) -> Option<RunId> {
+    begun.lease.strip_prefix(LEASE)?.parse().ok()
 }
 
 /// What is left of `run`, by part. Backups that were begun without a note have stored nothing, and are left to prune.
