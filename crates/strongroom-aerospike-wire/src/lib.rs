@@ -9,11 +9,14 @@
 //!   lost: order marks of lists and maps, strings that are not UTF-8, types of clients long gone.
 //! - **Every decoder is total.** Hostile bytes give a [`Malformed`]; nothing panics, nothing is allocated for bytes that are
 //!   not there.
-//! - **No I/O in the codecs.** They turn values into bytes and bytes into borrowed views.
+//! - **No I/O in the codecs.** They turn values into bytes and bytes into borrowed views; [`client`] moves them.
 //!
 //! Facts were read off a server, community 8.1.2.0, and off the recorded conversations in `testdata`.
 
+pub mod admin;
 pub mod batch;
+pub mod client;
+mod error;
 pub mod expression;
 pub mod frame;
 pub mod info;
@@ -25,6 +28,7 @@ pub mod write;
 
 use thiserror::Error;
 
+pub use error::WireError;
 pub use result_code::{Class, ResultCode};
 
 /// How many partitions every namespace has.
