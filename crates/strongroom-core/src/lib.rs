@@ -23,6 +23,7 @@ pub mod planner;
 pub mod repository;
 pub mod storage;
 pub mod time;
+pub mod units;
 
 pub use cluster::Cluster;
 pub use codec::{Codec, FrameCoder};

@@ -12,7 +12,7 @@ use crate::cloud::CloudStorage;
 use crate::local::LocalStorage;
 use crate::memory::MemoryStorage;
 use crate::throttle::Throttled;
-use crate::units::{ByteSize, Span};
+use crate::{ByteSize, Span};
 
 /// A storage, typed. `type` chooses the variant in a configuration file; unknown fields are refused.
 ///

@@ -28,7 +28,6 @@ mod probe;
 mod rules;
 mod secret;
 mod throttle;
-mod units;
 
 use std::sync::Arc;
 
@@ -43,8 +42,8 @@ pub use locator::redact_url;
 pub use memory::MemoryStorage;
 pub use probe::{ProbeReport, probe};
 pub use secret::{REDACTED, Secret};
+pub use strongroom_core::units::{ByteSize, Span};
 pub use throttle::Throttled;
-pub use units::{ByteSize, Span};
 
 /// Opens the storage at a URL or path; see [`StorageConfig::from_url`] for the forms. Nothing is asked of the network yet.
 ///

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::errors::{Place, Provider};
 use super::{Cloud, CloudStorage, Pin, transport};
+use crate::ByteSize;
 use crate::config::{AzBlobConfig, GcsConfig, Limits, Network, S3Config};
-use crate::units::ByteSize;
 
 /// The smallest part that S3 and GCS take, the last one apart.
 const MIN_PART: ByteSize = ByteSize::mib(5);

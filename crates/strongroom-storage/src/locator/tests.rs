@@ -1,6 +1,6 @@
 use super::*;
+use crate::ByteSize;
 use crate::config::{Limits, Network};
-use crate::units::ByteSize;
 use strongroom_core::ErrorKind;
 
 fn read(url: &str) -> Result<StorageConfig> {

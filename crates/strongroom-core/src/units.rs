@@ -1,18 +1,19 @@
-//! Sizes and durations as people write them: `8MiB`, `500ms`.
+//! Sizes and durations as people write them: `8MiB`, `500ms`, `30d`.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::{Error, Result};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use strongroom_core::{Error, Result};
 
 /// A number of bytes. In text: digits with `B`, `K`/`KB` (1000), `KiB` (1024), and so on up to `T`; in files also a bare number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub u64);
 
-/// A span of time. In text: digits with `ms`, `s`, `m` or `h`; in files also a bare number of seconds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A span of time. In text: digits with `ms`, `s`, `m`, `h`, `d`, `w` (7 days) or `y` (365 days); in files also a bare
+/// number of seconds.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(pub Duration);
 
 impl ByteSize {
@@ -29,7 +30,22 @@ impl Span {
     pub const fn secs(count: u64) -> Self {
         Self(Duration::from_secs(count))
     }
+
+    /// `count` days of 24 hours.
+    #[must_use]
+    pub const fn days(count: u64) -> Self {
+        Self(Duration::from_secs(count.saturating_mul(DAY / 1000)))
+    }
+
+    /// In microseconds, saturating: the unit of every moment.
+    #[must_use]
+    pub fn micros(self) -> i64 {
+        i64::try_from(self.0.as_micros()).unwrap_or(i64::MAX)
+    }
 }
+
+/// Milliseconds.
+const DAY: u64 = 86_400_000;
 
 /// Splits `12 MiB` into the number and the unit.
 fn split(text: &str) -> Option<(u64, &str)> {
@@ -67,7 +83,7 @@ impl FromStr for Span {
     fn from_str(text: &str) -> Result<Self> {
         let refuse = || {
             Error::invalid(format!("'{}' is not a duration", text.escape_debug()))
-                .hint("write it like 30s, 500ms or 5m")
+                .hint("write it like 30s, 500ms, 5m, 12h or 30d")
         };
         let (count, unit) = split(text).ok_or_else(refuse)?;
         let millis: u64 = match unit {
@@ -75,6 +91,9 @@ impl FromStr for Span {
             "" | "s" => 1000,
             "m" => 60_000,
             "h" => 3_600_000,
+            "d" => DAY,
+            "w" => 7 * DAY,
+            "y" => 365 * DAY,
             _ => return Err(refuse()),
         };
         count.checked_mul(millis).map(|millis| Self(Duration::from_millis(millis))).ok_or_else(refuse)
@@ -95,7 +114,14 @@ impl fmt::Display for ByteSize {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
-        if millis.is_multiple_of(1000) { write!(f, "{}s", millis / 1000) } else { write!(f, "{millis}ms") }
+        let day = u128::from(DAY);
+        if millis != 0 && millis.is_multiple_of(day) {
+            write!(f, "{}d", millis / day)
+        } else if millis.is_multiple_of(1000) {
+            write!(f, "{}s", millis / 1000)
+        } else {
+            write!(f, "{millis}ms")
+        }
     }
 }
 
@@ -143,13 +169,21 @@ mod tests {
         {
             assert_eq!(text.parse::<ByteSize>().unwrap(), ByteSize(bytes), "{text}");
         }
-        for (text, millis) in [("30s", 30_000), ("500ms", 500), ("5m", 300_000), ("2", 2000)] {
+        let spans = [("30s", 30_000), ("500ms", 500), ("5m", 300_000), ("2", 2000), ("3h", 10_800_000)];
+        let days =
+            [("5d", 5 * DAY), ("2w", 14 * DAY), ("1y", 365 * DAY)].map(|(text, millis)| (text, u128::from(millis)));
+        for (text, millis) in spans.into_iter().chain(days) {
             assert_eq!(text.parse::<Span>().unwrap().0.as_millis(), millis, "{text}");
         }
         for text in ["", "x", "8XB", "-1", "99999999999TiB", "1.5MiB"] {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
         }
-        assert!("5d".parse::<Span>().is_err());
+        for text in ["", "5x", "-1s", "5 days", "99999999999999y"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+        assert_eq!(Span::days(14).to_string(), "14d");
+        assert_eq!((Span::secs(90).to_string().as_str(), Span::secs(0).to_string().as_str()), ("90s", "0s"));
+        assert_eq!((Span::days(1).micros(), Span(Duration::MAX).micros()), (86_400_000_000, i64::MAX));
     }
 
     proptest::proptest! {
