@@ -26,6 +26,20 @@ pub(super) async fn put(storage: &dyn Storage, key: &Key, body: Bytes) -> Result
     }
 }
 
+/// Reads a whole object that has `size` bytes, into memory once.
+pub(super) async fn get_sized(storage: &dyn Storage, key: &Key, size: u64, limit: u64) -> Result<Bytes> {
+    let mut body = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0));
+    let mut stream = storage.read(key, None).await?;
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        if (body.len() + chunk.len()) as u64 > limit {
+            return Err(Error::corrupt(format!("{key} is larger than {limit} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.into())
+}
+
 /// `Ok(None)` for what does not exist.
 pub(super) fn found<T>(result: Result<T>) -> Result<Option<T>> {
     match result {

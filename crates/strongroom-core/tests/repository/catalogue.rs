@@ -9,7 +9,7 @@ use strongroom_core::{ErrorKind, Key, Timestamp};
 use strongroom_testkit::MemoryStorage;
 
 use crate::shaken::Shaken;
-use crate::support::{CLUSTER, TIMELINE, back_up, check_whole, draft, ids, new_repository, reopen, sorted};
+use crate::support::{CLUSTER, TIMELINE, back_up, check_whole, draft, fill_up, ids, new_repository, reopen, sorted};
 
 fn key(name: &str) -> Key {
     Key::new(name).unwrap()
@@ -53,6 +53,7 @@ async fn every_record_is_folded_and_survives_compaction() {
     repository.record_status(b, Status::Corrupt).await.unwrap();
     let timeline = Timeline { id: TIMELINE, part: "test".to_owned(), cluster: CLUSTER, parent: None, began: None };
     repository.open_timeline(timeline.clone()).await.unwrap();
+    fill_up(&repository).await;
     let before = repository.load().await.unwrap();
     assert_eq!(before.entry(a).unwrap().pins, std::slice::from_ref(&pin));
     assert_eq!(before.entry(a).unwrap().verified, Some(verified));
@@ -68,7 +69,7 @@ async fn every_record_is_folded_and_survives_compaction() {
     let grace = Duration::from_hours(1);
     assert_eq!(repository.trim_catalogue(&lease, grace).await.unwrap(), 0, "readers may still be at it");
     tokio::time::advance(grace).await;
-    assert_eq!(repository.trim_catalogue(&lease, grace).await.unwrap(), 9);
+    assert_eq!(repository.trim_catalogue(&lease, grace).await.unwrap(), 16);
     assert_eq!(repository.load().await.unwrap(), before);
     repository.unpin(a, pin).await.unwrap();
     let after = repository.load().await.unwrap();
@@ -84,6 +85,7 @@ async fn a_writer_that_slept_through_a_clean_up_is_not_lost() {
     let storage = MemoryStorage::new();
     let repository = new_repository(storage.clone()).await;
     let a = back_up(&repository, "a", &draft(None, 10)).await.unwrap();
+    fill_up(&repository).await;
     // As a late writer sees it: the numbers below the snapshot are free again.
     repository.compact(true).await.unwrap();
     let lease = prune_lease(&repository).await;
@@ -91,7 +93,7 @@ async fn a_writer_that_slept_through_a_clean_up_is_not_lost() {
     let late = storage.contents();
     assert!(!late.contains_key(&key("catalogue/000000000001")));
     repository.pin(a, Pin { kind: PinKind::Pin, reason: String::new(), until: None }).await.unwrap();
-    assert!(storage.contents().contains_key(&key("catalogue/000000000003")));
+    assert!(storage.contents().contains_key(&key("catalogue/000000000009")));
     // And as it really goes: its listing lags behind, and the number it takes was used and cleaned away.
     let shaken = Shaken::new(&storage, 1, 0, 0);
     let slow = reopen(&repository, shaken.clone(), 5).await;
@@ -155,6 +157,7 @@ async fn a_lost_or_damaged_catalogue_is_rebuilt_from_manifests() {
         assert_eq!(loaded.report.mended.len(), 1, "what was lost stays told");
         assert_eq!(ids(&repository).await, made, "{damage}");
         // Damage that was made good must not come back with the next compaction.
+        fill_up(&repository).await;
         repository.compact(true).await.unwrap().unwrap();
         assert_eq!(ids(&repository).await, made, "{damage}");
     }
@@ -166,11 +169,12 @@ async fn a_damaged_snapshot_whose_segments_are_there_loses_nothing() {
     let repository = new_repository(storage.clone()).await;
     let a = back_up(&repository, "a", &draft(None, 10)).await.unwrap();
     repository.pin(a, Pin { kind: PinKind::Pin, reason: String::new(), until: None }).await.unwrap();
+    fill_up(&repository).await;
     repository.compact(true).await.unwrap();
-    flip(&storage, &key("catalogue/000000000003.snapshot"));
+    flip(&storage, &key("catalogue/000000000008.snapshot"));
     let loaded = repository.load().await.unwrap();
     assert!(loaded.is_complete() && !loaded.report.rebuilt);
-    assert!(loaded.report.damaged[0].contains("000000000003.snapshot"), "{:?}", loaded.report);
+    assert!(loaded.report.damaged[0].contains("000000000008.snapshot"), "{:?}", loaded.report);
     assert_eq!(loaded.entry(a).unwrap().pins.len(), 1);
 }
 
@@ -222,8 +226,9 @@ async fn records_of_later_versions_are_kept() {
     let hash = strongroom_core::manifest::Blake3::of(covered.as_bytes());
     storage.put(name, format!("{covered}{{\"blake3\":\"{hash}\"}}\n"));
     assert_eq!(repository.load().await.unwrap().report.unknown_records, 1);
+    fill_up(&repository).await;
     repository.compact(true).await.unwrap();
-    let snapshot = storage.contents()[&key("catalogue/000000000002.snapshot")].clone();
+    let snapshot = storage.contents()[&key("catalogue/000000000008.snapshot")].clone();
     assert!(String::from_utf8_lossy(&snapshot).contains("painted"));
     let loaded = repository.load().await.unwrap();
     assert!(loaded.is_complete());
@@ -241,6 +246,7 @@ async fn a_late_end_does_not_bring_a_deleted_backup_back() {
     let late = || [Record::End { entry: Box::new(entry.clone()) }];
     repository.record(&late()).await.unwrap();
     assert!(ids(&repository).await.is_empty());
+    fill_up(&repository).await;
     repository.compact(true).await.unwrap();
     repository.record(&late()).await.unwrap();
     assert!(ids(&repository).await.is_empty(), "a snapshot remembers it too");

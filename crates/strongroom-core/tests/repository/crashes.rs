@@ -8,7 +8,7 @@ use strongroom_core::repository::{Guard, PruneRequest, Repository};
 use strongroom_testkit::MemoryStorage;
 
 use crate::shaken::{Crash, Shaken};
-use crate::support::{back_up_sharing, check_whole, draft, new_repository, reopen, sorted};
+use crate::support::{back_up_sharing, check_whole, draft, fill_up, new_repository, reopen, sorted};
 
 const FREE: &Guard<'static> = &|_| Ok(());
 
@@ -30,6 +30,7 @@ async fn prepared() -> (MemoryStorage, Repository, Vec<BackupId>) {
     for (until, shared) in [(10, ["x", "y"]), (20, ["y", "z"]), (30, ["x", "z"])] {
         made.push(back_up_sharing(&repository, "x", &draft(None, until), &shared).await.unwrap());
     }
+    fill_up(&repository).await;
     (storage, repository, made)
 }
 

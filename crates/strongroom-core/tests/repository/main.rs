@@ -1,6 +1,7 @@
 //! The repository as a whole, on memory storage and paused time.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod by_name;
 mod catalogue;
 mod copies;
 mod crashes;

@@ -14,8 +14,8 @@ use strongroom_testkit::MemoryStorage;
 
 use crate::shaken::Shaken;
 use crate::support::{
-    back_up, back_up_sharing, backup_lease, check_whole, clock, commit, draft, environment, new_repository, piece,
-    reopen, share, sorted, store,
+    back_up, back_up_sharing, backup_lease, check_whole, clock, commit, draft, environment, fill_up, new_repository,
+    piece, reopen, share, sorted, store,
 };
 
 const GRACE: Duration = Duration::from_hours(24);
@@ -187,6 +187,7 @@ async fn a_clock_that_goes_back_makes_a_prune_wait() {
     assert_eq!(repository.sweep(&lease, Duration::ZERO, FREE).await.unwrap().backups, []);
     // Backups and the catalogue do not mind.
     let b = back_up(&repository, "b", &draft(None, 20)).await.unwrap();
+    fill_up(&repository).await;
     repository.compact(true).await.unwrap().unwrap();
     assert_eq!(repository.trim_catalogue(&lease, Duration::from_secs(1)).await.unwrap(), 0);
     assert_eq!(check_whole(&repository).await, [b]);

@@ -148,6 +148,9 @@ impl Run {
         report.parts.extend(moved);
         report.parts.sort_by(|a, b| a.part.cmp(&b.part));
         self.prove_restorable(&mut report).await;
+        if let Err(error) = self.repository.compact(false).await {
+            report.warnings.push(format!("the catalogue was not made smaller: {error}"));
+        }
         Ok(report)
     }
 

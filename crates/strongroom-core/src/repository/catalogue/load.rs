@@ -16,7 +16,7 @@ use crate::planner::{Catalogue, Entry, Timeline};
 use crate::{Error, ErrorKind, Key, Result, StorageExt as _};
 
 /// The most bytes of a segment or snapshot.
-const LARGEST: u64 = 4 << 30;
+pub(super) const LARGEST: u64 = 4 << 30;
 
 /// Objects read at once.
 pub(super) const AT_ONCE: usize = 16;
@@ -106,7 +106,7 @@ impl Loaded {
 }
 
 /// The fold, and how it was come by.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Read {
     pub(super) state: State,
     /// The highest number in use.
@@ -125,7 +125,19 @@ impl Repository {
     /// # Errors
     /// `Unsupported` when a newer version wrote to it; as the storage otherwise. Damage is no error: see the report.
     pub async fn load(&self) -> Result<Loaded> {
-        let (mut state, newest, mut report) = self.read_whole().await?;
+        match self.read_by_name().await? {
+            Some(read) => self.complete(read.state, read.newest, LoadReport::default()).await,
+            None => self.load_listed().await,
+        }
+    }
+
+    /// As [`Repository::load`], by a listing of the catalogue in any case: for whoever deletes.
+    pub(in crate::repository) async fn load_listed(&self) -> Result<Loaded> {
+        let (state, newest, report) = self.read_whole().await?;
+        self.complete(state, newest, report).await
+    }
+
+    async fn complete(&self, mut state: State, newest: u64, mut report: LoadReport) -> Result<Loaded> {
         self.look_after_open(&mut state, &mut report).await?;
         let condemned = self.condemned_backups().await?;
         for backup in condemned {
@@ -140,7 +152,7 @@ impl Repository {
 
     /// The state by the catalogue, completed by all manifests where the catalogue is damaged or missing.
     pub(super) async fn read_whole(&self) -> Result<(State, u64, LoadReport)> {
-        let Read { mut state, newest, damaged, lossy, .. } = self.read_catalogue().await?;
+        let Read { mut state, newest, damaged, lossy, .. } = self.read_catalogue(u64::MAX).await?;
         let mut report = LoadReport { damaged, ..LoadReport::default() };
         if lossy || newest == 0 {
             self.rescue(&mut state, &mut report).await?;
@@ -152,11 +164,11 @@ impl Repository {
         Ok((state, newest, report))
     }
 
-    /// Folds the newest snapshot that is whole and all segments after it.
-    pub(super) async fn read_catalogue(&self) -> Result<Read> {
+    /// Folds the newest snapshot that is whole and all segments after it, up to number `through`.
+    pub(super) async fn read_catalogue(&self, through: u64) -> Result<Read> {
         for _ in 0..5 {
             let listed = self.list_catalogue().await?;
-            if let Some(read) = self.read_listed(&listed).await? {
+            if let Some(read) = self.read_listed(&listed, listed.newest().min(through)).await? {
                 return Ok(read);
             }
             // A clean-up deleted what was listed: a newer snapshot is there now.
@@ -165,10 +177,9 @@ impl Repository {
     }
 
     /// `None`: something that was listed is gone, and a newer snapshot took its place.
-    async fn read_listed(&self, listed: &Listed) -> Result<Option<Read>> {
-        let mut read =
-            Read { state: State::default(), newest: listed.newest(), snapshot: 0, damaged: Vec::new(), lossy: false };
-        for (number, key) in listed.snapshots.iter().rev() {
+    async fn read_listed(&self, listed: &Listed, newest: u64) -> Result<Option<Read>> {
+        let mut read = Read { newest, ..Read::default() };
+        for (number, key) in listed.snapshots.iter().rev().filter(|(number, _)| *number <= newest) {
             let Some(body) = found(self.storage.get(key, LARGEST).await)? else { return Ok(None) };
             match self.read_snapshot(key, body).await {
                 Ok(state) => {
@@ -180,7 +191,7 @@ impl Repository {
             }
         }
         let mut lost: Vec<(u64, String)> = Vec::new();
-        let later = later_segments(listed, read.snapshot, &mut lost)?;
+        let later = later_segments(listed, read.snapshot, newest, &mut lost)?;
         let mut bodies = stream::iter(later)
             .map(|(number, key)| async move { (number, found(self.storage.get(&key, LARGEST).await), key) })
             .buffered(AT_ONCE);
@@ -208,7 +219,7 @@ impl Repository {
     }
 
     /// All records of a segment, or none.
-    fn records(&self, key: &Key, body: &Bytes) -> Result<Vec<Line>> {
+    pub(super) fn records(&self, key: &Key, body: &Bytes) -> Result<Vec<Line>> {
         document::open(key, body, &[Kind::Segment], Some(self.id()))?
             .lines()
             .map(|line| Line::parse(line, key))
@@ -218,13 +229,17 @@ impl Repository {
 
 /// The segments to read after `snapshot`. Numbers that a listing leaves out are tried too, since it may lag; a long gap
 /// is a loss at once.
-fn later_segments(listed: &Listed, snapshot: u64, losses: &mut Vec<(u64, String)>) -> Result<Vec<(u64, Key)>> {
+fn later_segments(
+    listed: &Listed,
+    snapshot: u64,
+    newest: u64,
+    losses: &mut Vec<(u64, String)>,
+) -> Result<Vec<(u64, Key)>> {
     let mut later = Vec::new();
     let mut expected = snapshot + 1;
-    let through = listed.newest() + 1;
-    let ends =
-        listed.segments.iter().filter(|(number, _)| *number > snapshot).map(|(number, key)| (*number, Some(key)));
-    for (number, key) in ends.chain([(through, None)]) {
+    let wanted = listed.segments.iter().filter(|(number, _)| (snapshot + 1..=newest).contains(number));
+    let ends = wanted.map(|(number, key)| (*number, Some(key)));
+    for (number, key) in ends.chain([(newest + 1, None)]) {
         for missing in expected..number.min(expected + AT_ONCE as u64) {
             later.push((missing, layout::numbered(layout::CATALOGUE, missing)?));
         }

@@ -3,6 +3,7 @@
 
 mod append;
 mod compact;
+mod find;
 mod load;
 mod record;
 mod rescue;

@@ -10,7 +10,8 @@ use super::super::{Repository, layout};
 use crate::{ErrorKind, Key, Result};
 
 impl Repository {
-    /// Deletes superseded epochs of leases, worked-off condemned lists, and what catalogue snapshots made superfluous.
+    /// Deletes superseded epochs of leases, worked-off condemned lists, and what catalogue snapshots made superfluous,
+    /// having written a new snapshot if it is worth while.
     /// Of each series the newest object stays, so that no number is ever used twice.
     ///
     /// # Errors
@@ -20,6 +21,7 @@ impl Repository {
             .during(async {
                 self.tidy_leases(lease).await?;
                 self.tidy_lists(lease).await?;
+                self.compact(false).await?;
                 self.trim_catalogue(lease, grace).await.map(drop)
             })
             .await

@@ -136,7 +136,7 @@ impl Evidence {
 impl Repository {
     /// Gathers all evidence, or fails. `own` is the lease under which this happens; without one nothing is written.
     pub(super) async fn evidence(&self, own: Option<&str>, patience: Duration) -> Result<Evidence> {
-        let before = self.load().await?;
+        let before = self.load_listed().await?;
         if before.report.rebuilt {
             return Err(damaged(&before.report.damaged));
         }
@@ -144,7 +144,7 @@ impl Repository {
         let content = list_all(&*self.storage, layout::CONTENT).await?;
         let leases = self.living_leases(own, patience).await?;
         // After the listing: whatever was listed is known to the catalogue by now, since "begin" comes first.
-        let loaded = self.load().await?;
+        let loaded = self.load_listed().await?;
         let mut evidence = Evidence {
             loaded,
             folders,
