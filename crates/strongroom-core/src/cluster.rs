@@ -389,6 +389,17 @@ pub trait Cluster: Debug + Send + Sync + 'static {
     /// `Unavailable`.
     async fn release(&self, frozen: &Frozen) -> Result<()>;
 
+    /// Whether the history of `part` leads from a state that was frozen at `until` (the end of its window) to what the
+    /// part holds now. `Some(false)`: it was restored, replaced or made anew since, or another copy of the cluster was
+    /// frozen then, so that nothing backed up by then may be continued. `None`: the cluster can't tell. `until` may be
+    /// any moment; of one at which nothing was frozen the answer is never `Some(true)`.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Denied`.
+    async fn remembers(&self, _part: &str, _until: Timestamp) -> Result<Option<bool>> {
+        Ok(None)
+    }
+
     /// Everything that can be checked before a restore begins: space, schema, permissions, versions. Changes nothing.
     ///
     /// # Errors

@@ -184,6 +184,7 @@ impl<'t> Batch<'t> {
         self.flush()?;
         self.drop_tables(namespace)?;
         self.drop_indexes_where(namespace, |_| true)?;
+        self.begin_history(namespace)?;
         let mut table = self.transaction.open_table(NAMESPACES).told("dropping a namespace")?;
         table.remove(namespace).told("dropping a namespace")?;
         Ok(())

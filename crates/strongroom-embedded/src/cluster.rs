@@ -8,7 +8,7 @@ use strongroom_core::cluster::{
     Preflight, RestoreOptions, RestoreOutline, RestoreReport, RestoreSession, StepId, Topology,
 };
 use strongroom_core::id::SessionId;
-use strongroom_core::{ByteStream, Cluster, Error, Result};
+use strongroom_core::{ByteStream, Cluster, Error, Result, Timestamp};
 
 use strongroom_record::asb::Limits;
 use strongroom_record::fold::{Layer, fold_pieces};
@@ -69,6 +69,11 @@ impl Cluster for EmbeddedCluster {
     async fn release(&self, frozen: &Frozen) -> Result<()> {
         self.release_now(frozen);
         Ok(())
+    }
+
+    async fn remembers(&self, part: &str, until: Timestamp) -> Result<Option<bool>> {
+        let part = part.to_owned();
+        self.blocking(move |cluster| cluster.remembers_now(&part, until)).await
     }
 
     async fn check_restore(&self, outline: &RestoreOutline, options: &RestoreOptions) -> Result<Preflight> {

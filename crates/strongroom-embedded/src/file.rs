@@ -18,7 +18,7 @@ use crate::OpenOptions;
 use crate::fault::{Told as _, tell_io};
 use crate::overlay::Overlay;
 use crate::snapshot::Snapshots;
-use crate::tables::{COUNTS, FUNCTIONS, INDEXES, META, NAMESPACES, SESSIONS};
+use crate::tables::{COUNTS, FREEZES, FUNCTIONS, INDEXES, META, NAMESPACES, SESSIONS};
 
 /// The version of what is in the file. A newer one is refused.
 const FORMAT: u32 = 1;
@@ -99,7 +99,8 @@ impl EmbeddedCluster {
     }
 
     /// Opens the cluster at `path` for reading only, with other readers if there are. The file is never touched, not
-    /// even if its last writer was killed, so it may lie on read-only media.
+    /// even if its last writer was killed, so it may lie on read-only media. Nor does it note that it was frozen: a backup
+    /// of a file that is open like this can't be continued by a later incremental.
     ///
     /// # Errors
     /// As [`EmbeddedCluster::open`].
@@ -248,6 +249,7 @@ fn populate(db: &Database, name: &str, environment: &Environment) -> Result<()> 
         transaction.open_table(INDEXES).told("creating")?;
         transaction.open_table(FUNCTIONS).told("creating")?;
         transaction.open_table(SESSIONS).told("creating")?;
+        transaction.open_table(FREEZES).told("creating")?;
     }
     transaction.commit().told("creating")
 }

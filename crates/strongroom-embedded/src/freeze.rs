@@ -39,6 +39,7 @@ impl EmbeddedCluster {
             let frozen = self.freeze_part(&snapshot, &part, filter, since);
             parts.push(frozen.map_err(|error| error.within(format_args!("part '{part}'")))?);
         }
+        self.note_freeze(parts.iter().map(|part| part.part.as_str()), snapshot.clock)?;
         let token = json!({ "until": snapshot.clock });
         self.inner.snapshots.keep(snapshot);
         Ok(Frozen { parts, failed: std::collections::BTreeMap::default(), token })

@@ -61,6 +61,7 @@ mod export;
 mod fault;
 mod file;
 mod freeze;
+mod freezes;
 mod import;
 mod look;
 mod namespace;

@@ -149,6 +149,7 @@ impl EmbeddedCluster {
                 if batch.has_namespace(target)? {
                     let horizon = batch.tick();
                     batch.existing(target)?.state.timeline += 1;
+                    batch.begin_history(target)?;
                     batch.forget_deletes(target, horizon)?;
                 }
             }
@@ -199,6 +200,6 @@ impl Batch<'_> {
         }
         let horizon = self.tick();
         self.forget_deletes(target, horizon)?;
-        Ok(())
+        self.begin_history(target)
     }
 }

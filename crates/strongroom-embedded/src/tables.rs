@@ -21,6 +21,8 @@ pub(crate) const COUNTS: TableDefinition<'static, (&str, &[u8]), (u64, u64)> = T
 pub(crate) const INDEXES: TableDefinition<'static, (&str, &[u8]), &[u8]> = TableDefinition::new("indexes");
 /// Name → origin and definition. Functions belong to the whole cluster.
 pub(crate) const FUNCTIONS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("functions");
+/// Namespace and moment: a state that was frozen, and that leads up to what the namespace holds.
+pub(crate) const FREEZES: TableDefinition<'static, (&str, i64), ()> = TableDefinition::new("freezes");
 /// Session → its state as JSON.
 pub(crate) const SESSIONS: TableDefinition<'static, &[u8; 16], &[u8]> = TableDefinition::new("sessions");
 

@@ -295,9 +295,11 @@ async fn progress_ends_at_the_whole_and_a_dropped_job_is_cancelled() {
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_went_back_is_told() {
-    let world = World::new(options()).await;
+    // One that remembers would say that nothing was ever frozen in it, and get a base.
+    let options = SimulatedOptions { remembers: false, ..options() };
+    let world = World::new(options.clone()).await;
     world.backup(1, request()).await.unwrap();
-    let before = SimulatedCluster::new("orders", Arc::new(TestClock::at(START.plus_micros(-9_000_000))), options());
+    let before = SimulatedCluster::new("orders", Arc::new(TestClock::at(START.plus_micros(-9_000_000))), options);
     before.create_part("a");
     let repository = world.open(2).await;
     let scope = Scope::of_parts(["a"]);

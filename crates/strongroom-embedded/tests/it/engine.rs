@@ -17,7 +17,7 @@ use crate::fixtures::fixture;
 
 /// No codecs: pieces are stored as they are.
 #[derive(Debug)]
-struct None;
+pub(crate) struct None;
 
 impl CodecRegistry for None {
     fn resolve(&self, id: &CodecId) -> Result<Arc<dyn Codec>> {

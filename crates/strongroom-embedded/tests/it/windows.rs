@@ -6,7 +6,7 @@ use strongroom_core::{Cluster as _, ErrorKind};
 use strongroom_embedded::{EmbeddedCluster, Emptying, LookIn, PutOptions};
 use strongroom_record::canonical::{Covers, SetHash};
 
-use crate::common::{Taken, environment, in_memory, read, record, restore, take, take_scope};
+use crate::common::{Taken, environment, in_memory, outline, read, record, restore, take, take_scope};
 
 fn put(cluster: &EmbeddedCluster, keys: std::ops::Range<i64>, value: i64) {
     cluster
@@ -254,4 +254,65 @@ async fn an_empty_namespace_and_a_cluster_without_any() {
     restore(&target, &[&base], &RestoreOptions::default(), 1).await.unwrap();
     assert_eq!(target.count("test").unwrap().records, 0);
     assert_eq!(target.describe().await.unwrap().parts["test"].records, Some(0));
+}
+
+/// Two files that were one have an identity and a past in common, and nothing else.
+#[tokio::test]
+async fn a_copy_of_the_file_remembers_the_past_and_not_the_other_ones_future() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("x"), folder.path().join("y"));
+    let (environment, clock) = environment();
+    let source = EmbeddedCluster::create(&path, environment.clone()).unwrap();
+    put(&source, 0..10, 1);
+    let shared = take(&source, None).await.unwrap().until();
+    drop(source);
+    std::fs::copy(&path, &copy).unwrap();
+    let one = EmbeddedCluster::open(&path, environment.clone()).unwrap();
+    let two = EmbeddedCluster::open(&copy, environment.clone()).unwrap();
+    assert_eq!(one.describe().await.unwrap().identity, two.describe().await.unwrap().identity);
+    clock.advance(1_000_000);
+    put(&one, 10..20, 1);
+    let of_one = take(&one, None).await.unwrap().until();
+    clock.advance(1_000_000);
+    put(&two, 20..30, 1);
+    let of_two = take(&two, Some(shared)).await.unwrap().until();
+    for (cluster, own, other) in [(&one, of_one, of_two), (&two, of_two, of_one)] {
+        assert_eq!(cluster.remembers("test", shared).await.unwrap(), Some(true));
+        assert_eq!(cluster.remembers("test", own).await.unwrap(), Some(true));
+        assert_eq!(cluster.remembers("test", other).await.unwrap(), Some(false));
+        assert_eq!(cluster.remembers("nowhere", own).await.unwrap(), Some(false));
+    }
+    drop(two);
+    let two = EmbeddedCluster::open_read_only(&copy, environment).unwrap();
+    assert_eq!(two.remembers("test", of_two).await.unwrap(), Some(true), "it is kept in the file");
+    let unnoted = take(&two, None).await.unwrap().until();
+    assert_eq!(unnoted, of_two, "nothing changed");
+    one.write_batch(|batch| batch.drop_namespace("test")).unwrap();
+    put(&one, 0..10, 1);
+    assert_eq!(one.remembers("test", of_one).await.unwrap(), Some(false), "a namespace made anew");
+}
+
+#[tokio::test]
+async fn begun_or_ended_a_restore_ends_what_is_remembered() {
+    let (source, _) = in_memory();
+    put(&source, 0..10, 1);
+    let base = take(&source, None).await.unwrap();
+    for finish in [true, false] {
+        let (target, _) = in_memory();
+        put(&target, 0..10, 1);
+        let before = take(&target, None).await.unwrap().until();
+        let id = strongroom_core::id::SessionId::from_u128(1);
+        let session = target.begin_restore(id, &outline(&[&base]), &RestoreOptions::default()).await.unwrap();
+        assert_eq!(target.remembers("test", before).await.unwrap(), Some(false));
+        let between = take(&target, None).await.unwrap().until();
+        if finish {
+            target.finish_restore(session.clone()).await.unwrap();
+            let after = take(&target, None).await.unwrap().until();
+            target.finish_restore(session).await.unwrap();
+            assert_eq!(target.remembers("test", after).await.unwrap(), Some(true), "the second end changes nothing");
+        } else {
+            target.abort_restore(session).await.unwrap();
+        }
+        assert_eq!(target.remembers("test", between).await.unwrap(), Some(false));
+    }
 }

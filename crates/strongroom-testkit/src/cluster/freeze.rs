@@ -87,6 +87,9 @@ impl SimulatedCluster {
             let detail = Detail { freeze, part, what: What::Zero, since, until, filter };
             frozen.parts.push(self.frozen_part(&state, &detail, Window::new(since, until, until)?));
         }
+        for part in &frozen.parts {
+            state.part(&part.part).freezes.insert(until);
+        }
         state.freezes = freeze;
         state.frozen.insert(freeze);
         Ok(frozen)

@@ -1,6 +1,6 @@
 //! Every version of every record, so that a test can ask what was there at any moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use strongroom_core::{Key, Timestamp};
@@ -29,6 +29,8 @@ pub(super) struct Part {
     pub(super) tables: BTreeMap<String, BTreeMap<String, History>>,
     /// Changes before this moment are forgotten as changes: an incremental can't start before it.
     pub(super) horizon: Timestamp,
+    /// The moments at which it was frozen, since it was last restored into.
+    pub(super) freezes: BTreeSet<Timestamp>,
 }
 
 /// The version that was there at `moment`.

@@ -280,6 +280,16 @@ impl Cluster for SimulatedCluster {
         Ok(())
     }
 
+    async fn remembers(&self, part: &str, until: Timestamp) -> Result<Option<bool>> {
+        tokio::task::yield_now().await;
+        let state = self.lock();
+        Ok(self
+            .shared
+            .options
+            .remembers
+            .then(|| state.parts.get(part).is_some_and(|part| part.freezes.contains(&until))))
+    }
+
     async fn check_restore(&self, outline: &RestoreOutline, options: &RestoreOptions) -> Result<Preflight> {
         tokio::task::yield_now().await;
         Ok(self.preflight(outline, options))

@@ -21,6 +21,8 @@ pub struct SimulatedOptions {
     pub deletes: Deletes,
     /// What incrementals say of themselves.
     pub applies: Applies,
+    /// Whether it knows the moments at which it was frozen.
+    pub remembers: bool,
     /// Whether it folds chains. Takes no files.
     pub fold: bool,
     /// Whether a restore can empty it first.
@@ -46,6 +48,7 @@ impl Default for SimulatedOptions {
             incremental: true,
             deletes: Deletes::Seen,
             applies: Applies::Cover,
+            remembers: true,
             fold: false,
             truncate: true,
             live: false,

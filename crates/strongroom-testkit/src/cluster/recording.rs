@@ -9,7 +9,7 @@ use strongroom_core::cluster::{
     RestoreOutline, RestoreReport, RestoreSession, StepId, Topology,
 };
 use strongroom_core::id::SessionId;
-use strongroom_core::{ByteStream, Cluster, Result};
+use strongroom_core::{ByteStream, Cluster, Result, Timestamp};
 
 use crate::storage::recording::{Call, Log};
 
@@ -60,6 +60,11 @@ impl Cluster for RecordingCluster {
     async fn release(&self, frozen: &Frozen) -> Result<()> {
         self.call("release");
         self.inner.release(frozen).await
+    }
+
+    async fn remembers(&self, part: &str, until: Timestamp) -> Result<Option<bool>> {
+        self.call("remembers");
+        self.inner.remembers(part, until).await
     }
 
     async fn check_restore(&self, outline: &RestoreOutline, options: &RestoreOptions) -> Result<Preflight> {

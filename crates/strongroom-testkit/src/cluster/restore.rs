@@ -75,6 +75,7 @@ impl SimulatedCluster {
         for (part, filter) in filters {
             let now = state.moment(&*self.shared.clock);
             let target = state.part(options.target_of(part));
+            target.freezes.clear();
             if options.truncate {
                 for (table, records) in &mut target.tables {
                     let meant = records.iter_mut().filter(|(record, _)| takes(filter, table, record));
@@ -249,9 +250,16 @@ impl SimulatedCluster {
 
     /// Closes a session. One that is closed already, or unknown, is no error: the reply may have been lost.
     pub(super) fn end(&self, session: &RestoreSession) {
-        if let Some(known) = self.lock().sessions.get_mut(&session.id) {
-            known.open = false;
-            known.staged.clear();
+        let mut state = self.lock();
+        let Some(known) = state.sessions.get_mut(&session.id) else { return };
+        known.staged.clear();
+        if !std::mem::replace(&mut known.open, false) {
+            return;
+        }
+        // What was frozen while the restore went on does not lead up to its end either.
+        let parts: Vec<PartName> = session.detail.as_object().iter().flat_map(|parts| parts.keys().cloned()).collect();
+        for part in parts {
+            state.part(session.options.target_of(&part)).freezes.clear();
         }
     }
 }

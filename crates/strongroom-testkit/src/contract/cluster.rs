@@ -54,6 +54,7 @@ pub async fn cluster_contract(fixture: &dyn ClusterFixture) {
     check.reads_repeat().await;
     check.releases().await;
     check.changes_after_the_freeze().await;
+    check.remembers().await;
     check.restores().await;
     check.begins_once().await;
     check.failed_and_odd_bodies().await;

@@ -1,9 +1,10 @@
 //! Base or incremental, and since when: the newest chain of the part that a restore could use is continued. Pure.
 
+use super::history::History;
 use crate::cluster::ClusterIdentity;
 use crate::id::{BackupId, TimelineId};
 use crate::model::{Applies, BackupKind, Filter, PartName, Scope};
-use crate::planner::{Catalogue, Entry, Request, Target, Timeline};
+use crate::planner::{Catalogue, Entry, Request, Target};
 use crate::repository::Loaded;
 use crate::{Error, Result, Timestamp};
 
@@ -32,6 +33,9 @@ pub(super) struct Choice {
     pub(super) reason: Option<String>,
     /// What people should know of how it was chosen.
     pub(super) warnings: Vec<String>,
+    /// The timeline to begin should the cluster not be able to tell what changed: perhaps the part was restored.
+    /// `None`: the cluster knows that it was not.
+    pub(super) otherwise: Option<TimelineId>,
 }
 
 /// The chain that an incremental continues.
@@ -65,6 +69,15 @@ impl Choice {
         (continued.since, continued.parent) = (until, base);
         true
     }
+
+    /// Becomes a base, since the cluster can't tell the changes.
+    pub(super) fn become_a_base(&mut self, why: &Error) {
+        self.continued = None;
+        self.reason = Some(format!("the cluster can't tell the changes since the last backup any more: {why}"));
+        if let Some(timeline) = self.otherwise.take() {
+            (self.timeline, self.new_timeline) = (timeline, true);
+        }
+    }
 }
 
 /// What is asked of every part of a run.
@@ -77,17 +90,18 @@ pub(super) struct Wish {
     pub(super) bridge: bool,
 }
 
-/// Chooses for one part. `fresh` is the id of a new timeline, if one is needed.
+/// Chooses for one part, whose `history` was looked at. `fresh` is the id of a new timeline, if one is needed.
 pub(super) fn choose(
     loaded: &Loaded,
     cluster: &ClusterIdentity,
     part: &PartName,
     filter: Filter,
     wish: Wish,
+    history: &History,
     fresh: TimelineId,
 ) -> Result<Choice> {
-    let doubt = history_in_doubt(loaded, cluster, part);
-    let live = live_timeline(loaded, cluster, part).filter(|_| !doubt);
+    let live = history.timeline.filter(|_| history.broken.is_none());
+    let otherwise = (!history.remembered).then_some(fresh);
     let base = |reason: &str| {
         if wish.kind == BackupKindWish::Incremental {
             return Err(Error::broken_chain(format!("part '{part}' can only be backed up as a base: {reason}"))
@@ -100,6 +114,7 @@ pub(super) fn choose(
             continued: None,
             reason: Some(reason.to_owned()),
             warnings: Vec::new(),
+            otherwise: None,
         })
     };
     if wish.kind == BackupKindWish::Base {
@@ -108,8 +123,8 @@ pub(super) fn choose(
     if !wish.incremental {
         return base("the cluster can't tell what changed");
     }
-    if doubt {
-        return base("records of the catalogue were lost, and a restore may have begun a new history");
+    if let Some(why) = &history.broken {
+        return base(why);
     }
     let Some(timeline) = live else { return base("it is the first backup of the part") };
     match newest_end(loaded, cluster, part, &filter, timeline, wish.bridge) {
@@ -120,28 +135,10 @@ pub(super) fn choose(
             continued: Some(continued),
             reason: None,
             warnings: Vec::new(),
+            otherwise,
         }),
         Err(reason) => base(&reason),
     }
-}
-
-/// Whether the catalogue has lost records since the part's newest backup: of a restore that began a new history nothing
-/// else tells, and an incremental would not fit what the part holds.
-fn history_in_doubt(loaded: &Loaded, cluster: &ClusterIdentity, part: &str) -> bool {
-    let newest = loaded.catalogue().entries_of(cluster.id, part).map(|entry| entry.created).max();
-    newest.is_some_and(|newest| loaded.report.rebuilt || loaded.report.mended.iter().any(|mended| mended.at >= newest))
-}
-
-/// The history that the part's next backup belongs to: the one that the newest restore began.
-pub(super) fn live_timeline(loaded: &Loaded, cluster: &ClusterIdentity, part: &str) -> Option<TimelineId> {
-    let own = |timeline: &&Timeline| timeline.cluster == cluster.id && timeline.part == part;
-    let recorded = loaded.timelines().iter().filter(own).max_by_key(|timeline| timeline.began);
-    // A catalogue that was rebuilt from manifests knows no timelines: the newest backup's is the live one.
-    let newest = || {
-        let own = loaded.catalogue().entries_of(cluster.id, part);
-        own.max_by_key(|entry| (entry.window.until, entry.created))
-    };
-    recorded.map(|timeline| timeline.id).or_else(|| newest().map(|entry| entry.timeline))
 }
 
 /// The end of the newest chain that a restore could use, of backups with this very filter. If that is a base, `bridge`

@@ -76,8 +76,7 @@ async fn take_back_untold(
             choices.remove(&part);
             failed.insert(part, error);
         } else {
-            choice.continued = None;
-            choice.reason = Some(format!("the cluster can't tell the changes since the last backup any more: {error}"));
+            choice.become_a_base(&error);
         }
     }
     Ok(changed)
@@ -152,6 +151,7 @@ mod tests {
             }),
             reason: None,
             warnings: Vec::new(),
+            otherwise: None,
         }
     }
 

@@ -11,6 +11,7 @@ mod batch;
 mod choice;
 mod content;
 mod freeze;
+mod history;
 mod note;
 mod part;
 mod prepare;

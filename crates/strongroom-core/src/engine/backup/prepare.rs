@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::ByPart;
-use super::choice::{BackupKindWish, Choice, Continued, Wish, choose, live_timeline};
+use super::choice::{BackupKindWish, Choice, Continued, Wish, choose};
+use super::history::live_timeline;
 use super::note::BegunNote;
 use super::report::{BackupReport, Committed, PartOutcome, PartReport};
 use super::resume::{Left, left};
@@ -55,13 +56,6 @@ impl Prepared {
             }
         }
         BackupReport { run: self.run, parts, warnings: Vec::new() }
-    }
-
-    /// Whether an earlier history of the part is known.
-    pub(super) fn knows(&self, part: &str) -> bool {
-        let (loaded, cluster) = (&self.loaded, self.topology.identity.id);
-        loaded.timelines().iter().any(|known| known.cluster == cluster && known.part == part)
-            || loaded.catalogue().entries_of(cluster, part).next().is_some()
     }
 
     /// What is remembered of a part that is about to begin.
@@ -129,7 +123,7 @@ impl Run {
         if self.resumed {
             self.take_up(&mut prepared).await?;
         }
-        self.choose(&mut prepared)?;
+        self.choose(&mut prepared).await?;
         if prepared.choices.is_empty() && prepared.failed.is_empty() && prepared.committed.is_empty() {
             return Err(Error::invalid("there is nothing to back up: the scope holds no part of the cluster")
                 .hint("look at the cluster's parts and at the scope"));
@@ -183,7 +177,7 @@ impl Run {
         Ok(())
     }
 
-    fn choose(&self, prepared: &mut Prepared) -> Result<()> {
+    async fn choose(&self, prepared: &mut Prepared) -> Result<()> {
         let known = &prepared.topology.parts;
         let wanted: Vec<PartName> = match &prepared.scope.parts {
             Some(parts) => parts.keys().cloned().collect(),
@@ -197,7 +191,9 @@ impl Run {
         for part in wanted.into_iter().filter(|part| !prepared.committed.contains_key(part)) {
             if let Some(left) = prepared.left.get(&part) {
                 let live = live_timeline(&prepared.loaded, &prepared.topology.identity, &part);
-                if live.is_none_or(|live| live == left.note.timeline) {
+                let same = live.is_none_or(|live| live == left.note.timeline)
+                    && self.remembers(&part, left.note.window.until).await? != Some(false);
+                if same {
                     prepared.choices.insert(part, left.choice());
                 } else {
                     let error = Error::unsupported("a restore has begun a new history since the backup was begun");
@@ -205,12 +201,14 @@ impl Run {
                 }
                 continue;
             }
+            let history = self.history(prepared, &part).await?;
             let choice = choose(
                 &prepared.loaded,
                 &prepared.topology.identity,
                 &part,
                 prepared.scope.filter_of(&part).unwrap_or_default(),
                 wish,
+                &history,
                 TimelineId::fresh(self.repository.environment())?,
             );
             match choice {
@@ -228,6 +226,6 @@ impl Left {
         let continued = self.note.since.zip(self.note.parent);
         let continued = continued.map(|(since, parent)| Continued { since, parent, chain: vec![parent], over: None });
         let (filter, timeline, reason) = (self.note.filter.clone(), self.note.timeline, self.note.reason.clone());
-        Choice { filter, timeline, new_timeline: false, continued, reason, warnings: Vec::new() }
+        Choice { filter, timeline, new_timeline: false, continued, reason, warnings: Vec::new(), otherwise: None }
     }
 }

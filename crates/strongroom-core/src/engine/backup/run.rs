@@ -22,7 +22,6 @@ use crate::codec::CodecRegistry;
 use crate::engine::held::take;
 use crate::model::PartName;
 use crate::pipeline::{Phase, Progress, Workroom};
-use crate::planner::Timeline;
 use crate::repository::{LEASE_TIME, Lease, LeaseTerms, Purpose, Repository};
 use crate::{Cluster, Error, ErrorKind, Result};
 
@@ -171,9 +170,8 @@ impl Run {
             return Ok(PartWork { begun, note: left.note, frozen, window, stored, notes: left.notes });
         }
         if choice.new_timeline {
-            let (id, part, cluster) = (choice.timeline, frozen.part.clone(), prepared.topology.identity.id);
-            let began = prepared.knows(&part).then(|| frozen.window.until.plus_micros(-1));
-            self.repository.open_timeline(Timeline { id, part, cluster, parent: None, began }).await?;
+            let timeline = prepared.new_timeline(choice.timeline, &frozen.part, frozen.window.until);
+            self.repository.open_timeline(timeline).await?;
         }
         let now = self.repository.environment().now();
         let note = prepared.note(frozen, choice, kind, self.request.stack.ids(), now);

@@ -76,6 +76,30 @@ impl Check<'_> {
         granted("release", self.cluster.release(&frozen).await);
     }
 
+    /// What it remembers of freezes is true: its own, no others, and none from before a restore.
+    pub(super) async fn remembers(&self) {
+        let copy = self.take(&FreezeRequest::default()).await;
+        let target = self.fixture.fresh_target().await;
+        target.change(3).await;
+        let check = Check { fixture: &*target, cluster: target.cluster(), sessions: 2000.into() };
+        let earlier = check.take(&FreezeRequest::default()).await;
+        for part in &copy.parts {
+            let (name, until) = (&part.frozen.part, part.frozen.window.until);
+            let told = granted("remembers", self.cluster.remembers(name, until).await);
+            assert_ne!(told, Some(false), "cluster contract: it remembers that it froze '{name}' at {until}");
+            let never = Timestamp::from_secs(1_000_000_007);
+            let told = granted("remembers", self.cluster.remembers(name, never).await);
+            assert_ne!(told, Some(true), "cluster contract: it does not remember what it never froze");
+        }
+        self.restore(&*target, &[&copy], &default_options()).await;
+        let restored = |name: &str| copy.parts.iter().any(|part| part.frozen.part == name);
+        for part in earlier.parts.iter().filter(|part| restored(&part.frozen.part)) {
+            let (name, until) = (&part.frozen.part, part.frozen.window.until);
+            let told = granted("remembers", check.cluster.remembers(name, until).await);
+            assert_ne!(told, Some(true), "cluster contract: a restore of '{name}' ends the history before it");
+        }
+    }
+
     pub(super) fn window_is_sound(part: &FrozenPart, since: Option<Timestamp>) {
         let (name, window) = (&part.part, part.window);
         granted("a sound window", Window::new(window.from, window.until, window.settled));
