@@ -9,6 +9,8 @@ python=${XDG_CACHE_HOME:-$HOME/.cache}/strongroom/clients/python-aerospike-19.3.
   python3 -m venv "$python"
   "$python/bin/pip" install --quiet --disable-pip-version-check aerospike==19.3.0
 }
+go_client=${XDG_CACHE_HOME:-$HOME/.cache}/strongroom/clients/go_client
+(cd "$here/go_client" && CGO_ENABLED=0 go build -trimpath -o "$go_client" .)
 cd "$here/../.."
 cargo build --quiet --locked --bin aerospike-fake
 target=$(cargo metadata --locked --no-deps --format-version 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
@@ -17,5 +19,6 @@ for nodes in 1 "${1:-3}"; do
   addresses=()
   while read -r line <&"${FAKE[0]}" && [ "$line" != ready ]; do addresses+=("$line"); done
   timeout 120 "$python/bin/python" "$here/python_client.py" "${addresses[@]}"
+  timeout 120 "$go_client" "${addresses[@]}"
   kill "$FAKE_PID" && wait "$FAKE_PID" 2>/dev/null || true
 done
