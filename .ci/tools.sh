@@ -48,6 +48,7 @@ install_tools() {
     debian python3 python3
     # Debian splits what a new environment needs off Python itself.
     python3 -c 'import ensurepip, venv' 2>/dev/null || debian ensurepip python3-venv
+    packaged --requirement .ci/python-requirements.txt
     find_tools
     at_least "$(go_version)" $go_needed || {
         echo "installing Go"
