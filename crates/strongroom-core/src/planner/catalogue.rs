@@ -1,19 +1,21 @@
 //! All backups of a repository, ready to be planned with.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use super::entry::{Entry, Timeline};
 use super::ids::Ids;
 use super::lane::{Lane, arrange, judge_ids};
-use super::logs::{self, Logs, NodeLog, Run};
+use super::links::{BEGIN, Links, NONE, UNREACHED};
+use super::logs::{self, Logs, Run, Stream};
 use super::plan::Plan;
-use super::reason::PlanError;
+use super::reason::{PlanError, Reason};
 use super::rows::Rows;
-use super::sweep::{BEGIN, Links, NONE, Nothing, UNREACHED, sweep};
+use super::sweep::{Search, Span};
 use super::target::Request;
 use super::terms::Terms;
+use super::told::{self, Told};
 use super::view::View;
 use crate::id::{BackupId, ClusterId};
 use crate::model::Filter;
@@ -26,8 +28,10 @@ pub struct Catalogue {
     pub(super) ids: Ids,
     /// The search for [`Request::anything`], over all lanes.
     links: Links,
-    /// The runs of each log lane, for the same.
-    runs: Vec<Vec<Run>>,
+    /// The runs of each log lane, for the same, and the newest change that it tells of.
+    runs: Vec<(Vec<Run>, i64)>,
+    /// The nodes of each lane that logs can carry forward, by its first row.
+    told: BTreeMap<u32, Told>,
     timelines: Vec<Timeline>,
     generation: u64,
     complete: bool,
@@ -94,15 +98,21 @@ impl Builder {
     #[must_use]
     pub fn finish(self, timelines: impl IntoIterator<Item = Timeline>, generation: u64, complete: bool) -> Catalogue {
         let mut rows = self.rows;
-        let (lanes, moved) = arrange(&mut rows);
-        let ids = self.ids.into_inner().filter(|_| !moved).unwrap_or_else(|| Ids::of(&rows));
-        judge_ids(&mut rows, &ids);
+        let (mut lanes, moved) = arrange(&mut rows);
+        let mut ids = self.ids.into_inner().filter(|_| !moved).unwrap_or_else(|| Ids::of(&rows));
+        let twins = judge_ids(&mut rows, &ids);
+        if !twins.is_empty() {
+            let kept: Vec<u32> = rows.all().filter(|row| !twins.contains(row)).collect();
+            rows.permute(&kept);
+            (lanes, _) = arrange(&mut rows);
+            ids = Ids::of(&rows);
+        }
         rows.shrink();
         let mut timelines: Vec<Timeline> = timelines.into_iter().collect();
         timelines.sort_by(|a, b| (a.cluster, &a.part, a.began, a.id).cmp(&(b.cluster, &b.part, b.began, b.id)));
         let complete = complete && !rows.overfull;
-        let mut catalogue =
-            Catalogue { rows, lanes, ids, links: Links::default(), runs: Vec::new(), timelines, generation, complete };
+        let (links, runs, told) = Default::default();
+        let mut catalogue = Catalogue { rows, lanes, ids, links, runs, told, timelines, generation, complete };
         catalogue.prepare();
         catalogue
     }
@@ -138,23 +148,37 @@ impl Catalogue {
     fn prepare(&mut self) {
         let request = Request::anything();
         let length = self.rows.len();
-        let mut links = Links { first: 0, previous: Vec::with_capacity(length), lower: Vec::with_capacity(length) };
+        let room = || Vec::with_capacity(length);
+        let mut links = Links { first: 0, previous: room(), lower: room(), detours: BTreeMap::new() };
         let mut runs = Vec::with_capacity(self.lanes.len());
         for lane in &self.lanes {
             let (terms, _) = Terms::of(&self.rows, lane, &request, None, None);
             if lane.node.is_some() {
                 links.previous.extend(lane.rows.clone().map(|_| UNREACHED | BEGIN));
                 links.lower.extend(lane.rows.clone().map(|_| NONE));
-                runs.push(logs::runs(&terms, lane));
+                runs.push((logs::runs(&terms, lane), self.newest(lane)));
             } else {
-                let found = sweep(&terms, &self.ids, (lane.rows.start, lane.rows.end), None, &Nothing);
+                let found = self.sweep(lane, &terms);
                 links.previous.extend(found.previous);
                 links.lower.extend(found.lower);
-                runs.push(Vec::new());
+                links.detours.extend(found.detours);
+                runs.push((Vec::new(), i64::MIN));
             }
         }
         self.links = links;
         self.runs = runs;
+        self.told = told::by_lane(&self.rows, &self.lanes);
+    }
+
+    fn sweep(&self, lane: &Lane, terms: &Terms<'_>) -> Links {
+        let span = Span { first: lane.rows.start, end: lane.rows.end, limit: None, except: None };
+        Search { terms, ids: &self.ids, lane }.sweep(span, None)
+    }
+
+    /// The newest change that any row of a lane tells of, usable or not.
+    fn newest(&self, lane: &Lane) -> i64 {
+        let timed = lane.rows.clone().filter(|row| self.rows.bad.get(row) != Some(&Reason::BadWindow));
+        timed.map(|row| self.rows.until[row as usize]).max().unwrap_or(i64::MIN)
     }
 
     /// One lane as `request` sees it; `gone` are rows to be taken as lost.
@@ -166,28 +190,31 @@ impl Catalogue {
         gone: Option<&'a BTreeSet<u32>>,
     ) -> View<'a> {
         let (terms, prepared) = Terms::of(&self.rows, lane, request, filter, gone);
-        let links = if prepared {
-            Cow::Borrowed(&self.links)
-        } else {
-            Cow::Owned(sweep(&terms, &self.ids, (lane.rows.start, lane.rows.end), None, &Nothing))
-        };
+        let links = if prepared { Cow::Borrowed(&self.links) } else { Cow::Owned(self.sweep(lane, &terms)) };
         View { rows: &self.rows, ids: &self.ids, lane, terms, links }
     }
 
     /// The logs that can carry the states of `lane` forward.
-    pub(super) fn logs<'a>(&'a self, lane: &'a Lane, request: &Request, gone: Option<&'a BTreeSet<u32>>) -> Logs<'a> {
+    pub(super) fn logs<'a>(
+        &'a self,
+        lane: &'a Lane,
+        request: &Request,
+        filter: Option<&Filter>,
+        gone: Option<&'a BTreeSet<u32>>,
+    ) -> Logs<'a> {
         let mine = |log: &Lane| {
             log.node.is_some()
                 && log.cluster == lane.cluster
                 && (log.part.is_empty() || (log.part == lane.part && log.timeline == lane.timeline))
         };
-        let nodes = self.lanes.iter().zip(&self.runs).filter(|(log, _)| !request.no_logs && mine(log));
-        let nodes = nodes.map(|(log, known)| {
-            let (terms, prepared) = Terms::of(&self.rows, log, request, None, gone);
+        let streams = self.lanes.iter().zip(&self.runs).filter(|(log, _)| !request.no_logs && mine(log));
+        let streams = streams.map(|(log, (known, newest))| {
+            let (terms, prepared) = Terms::of(&self.rows, log, request, filter, gone);
             let runs = if prepared { Cow::Borrowed(known.as_slice()) } else { Cow::Owned(logs::runs(&terms, log)) };
-            NodeLog { lane: log, runs }
+            Stream { lane: log, terms, runs, newest: *newest }
         });
-        Logs { rows: &self.rows, nodes: nodes.collect(), margin: request.log_margin_micros.max(0) }
+        let told = self.told.get(&lane.rows.start).map_or_else(|| Cow::Owned(Told::default()), Cow::Borrowed);
+        Logs { streams: streams.collect(), told, margin: request.log_margin_micros.max(0) }
     }
 
     /// How often the catalogue has changed.
@@ -248,7 +275,7 @@ impl Catalogue {
     pub fn memory(&self) -> (usize, usize) {
         let (columns, beside) = self.rows.memory();
         let links = (self.links.previous.capacity() + self.links.lower.capacity()) * 4;
-        let runs: usize = self.runs.iter().map(|runs| runs.capacity() * size_of::<Run>() + 24).sum();
+        let runs: usize = self.runs.iter().map(|(runs, _)| runs.capacity() * size_of::<Run>() + 32).sum();
         let lanes: usize =
             self.lanes.iter().map(|lane| size_of::<Lane>() + lane.part.len() + lane.classes.len() * 4).sum();
         (columns + links + self.ids.bytes(), beside + runs + lanes)

@@ -92,8 +92,8 @@ fn judge(
 }
 
 fn missed_words(part: &Part<'_>, choice: &Choice, moment: Timestamp) -> String {
-    let ends = choice.cover.as_ref().and_then(|cover| cover.ends.as_ref());
-    let why = ends.map_or_else(String::new, |(node, _, detail)| format!("; node {node}: {detail}"));
+    let end = choice.cover.as_ref().map(|cover| &cover.end);
+    let why = end.map_or_else(String::new, |end| format!("; node {}: {}", end.node, end.detail));
     format!("no chain of '{}' ends exactly at {moment}{why}", part.name)
 }
 
@@ -131,7 +131,7 @@ fn earliest_from(part: &Part<'_>, moment: i64, limit: i64) -> Option<Choice> {
     let mut bounds = vec![moment];
     for history in &part.histories {
         let (view, lane) = (&history.view, history.view.lane);
-        let first = view.after(moment.saturating_sub(lane.fuzz).saturating_sub(1));
+        let first = view.search().settled_before(moment);
         bounds
             .extend((first..lane.rows.end).map(|row| view.rows.settled(row)).filter(|at| *at > moment && *at <= limit));
     }
@@ -152,7 +152,7 @@ pub(super) fn by_row(parts: &[Part<'_>], rows: &BTreeMap<&str, u32>) -> Result<V
         };
         if let Some(route) = history.view.route_to(row) {
             let reached = route.reached();
-            return Ok((Choice { history: at, route, replay: Vec::new(), reached, cover: None }, None));
+            return Ok((Choice { history: at, route, replay: None, reached, cover: None }, None));
         }
         let (reason, what) = history.view.explain_unreached(row);
         let limit = history.view.rows.until[row as usize];

@@ -137,10 +137,16 @@ impl Class {
         if copies.is_empty() { Err(Reason::CopyUnavailable) } else { Ok(copies) }
     }
 
+    /// Whether something that was deleted may be in it. A base holds what there was; but what was made out of others
+    /// lacks the deletes that they lacked.
+    pub(super) fn misses_deletes(&self) -> bool {
+        self.kind != BackupKind::Base && self.deletes == Deletes::Unseen
+    }
+
     /// What one step of this class adds to a chain's risk.
     pub(super) fn risk(&self) -> u128 {
         let partial = self.status == Status::Partial || self.missing > 0;
-        let unseen = !self.kind.starts_a_chain() && self.deletes == Deletes::Unseen;
+        let unseen = self.misses_deletes();
         (u128::from(partial) << 104) | (u128::from(unseen) << 80) | (u128::from(self.verified.is_none()) << 56)
     }
 }

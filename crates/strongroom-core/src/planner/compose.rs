@@ -235,9 +235,10 @@ fn log_end(catalogue: &Catalogue, request: &Request, cluster: ClusterId) -> Resu
     let Target::LogPosition { node, epoch, seq } = &request.target else { return Ok(None) };
     let mine = |lane: &&super::lane::Lane| lane.cluster == cluster && lane.node.as_ref() == Some(node);
     let rows = catalogue.lanes.iter().filter(mine).flat_map(|lane| lane.rows.clone());
+    let timed = |row: &u32| catalogue.rows.bad.get(row) != Some(&Reason::BadWindow);
     let at =
         |row: &u32| catalogue.rows.place(*row).is_some_and(|place| (place.at.epoch, place.at.seq) == (*epoch, *seq));
-    let found = rows.into_iter().find(at).map(|row| catalogue.rows.until[row as usize].min(LATEST));
+    let found = rows.filter(timed).filter(at).map(|row| catalogue.rows.until[row as usize].min(LATEST)).max();
     let message = || format!("there is no segment {epoch}-{seq} of node '{node}'");
     found.map(Some).ok_or_else(|| PlanError::new(Reason::Unknown, message()))
 }

@@ -1,7 +1,7 @@
 //! Lanes: the backups of one part on one timeline, in the order of time; the log segments of one node, in the order of
 //! its ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::ids::Ids;
@@ -97,13 +97,18 @@ fn sort_by_time(rows: &Rows, slice: &mut [u32]) {
     }
 }
 
-/// Marks rows that share an id: neither can be trusted to be meant, except that the same entry twice is one.
-pub(super) fn judge_ids(rows: &mut Rows, ids: &Ids) {
+/// Marks rows that share an id: neither can be trusted to be meant. The same entry twice is one: gives the rows to drop.
+pub(super) fn judge_ids(rows: &mut Rows, ids: &Ids) -> BTreeSet<u32> {
+    let mut twins = BTreeSet::new();
     for group in ids.groups(rows) {
         let whole: Vec<_> = group.iter().map(|row| rows.entry(*row)).collect();
-        let same = whole.windows(2).all(|pair| pair[0].is_some() && pair[0] == pair[1]);
-        for row in &group[usize::from(same)..] {
-            rows.bad.insert(*row, Reason::DuplicateId);
+        if whole.windows(2).all(|pair| pair[0].is_some() && pair[0] == pair[1]) {
+            twins.extend(&group[1..]);
+        } else {
+            for row in &group {
+                rows.bad.entry(*row).or_insert(Reason::DuplicateId);
+            }
         }
     }
+    twins
 }

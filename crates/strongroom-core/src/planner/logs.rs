@@ -5,13 +5,19 @@
 //!   node b   ──[1]──[2]      [5]──[6]──    two runs: between them a proven hole
 //!                 ▲ state      ▲ b's log can't carry any state over the hole
 //! ```
+//!
+//! A **stream** is what one archiver's ledger tells of one node. Every stream that holds changes of after the state must
+//! be whole from the state on, and every node that the cluster had must have one.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
+use super::end::{Cover, End};
 use super::lane::Lane;
 use super::reason::Reason;
-use super::rows::{Rows, number};
-use super::terms::Terms;
+use super::rows::{Place, number};
+use super::terms::{Score, Terms};
+use super::told::Told;
 use crate::Timestamp;
 
 /// Segments of one node that follow each other without a hole.
@@ -19,157 +25,243 @@ use crate::Timestamp;
 pub(super) struct Run {
     pub(super) start: u32,
     pub(super) end: u32,
-    /// The first change in it.
+    /// The first change of its first segment.
     pub(super) first: i64,
     /// The last change in it.
     pub(super) last: i64,
+    /// The first change of what comes after it in the ledger: between them something is missing, and nothing after
+    /// that change is proven.
+    pub(super) next: i64,
     /// Whether no segment ends earlier than the one before it: a clock that went back makes it false.
     pub(super) steady: bool,
+    /// Whether the ledger begins with it.
+    pub(super) whole: bool,
 }
 
-/// The log of one node.
+/// The log of one node, by one ledger.
 #[derive(Debug)]
-pub(super) struct NodeLog<'a> {
+pub(super) struct Stream<'a> {
     pub(super) lane: &'a Lane,
+    pub(super) terms: Terms<'a>,
     pub(super) runs: Cow<'a, [Run]>,
+    /// The newest change that any segment tells of, usable or not.
+    pub(super) newest: i64,
 }
 
 /// The logs of all nodes of a cluster that hold the changes of a part.
 #[derive(Debug)]
 pub(super) struct Logs<'a> {
-    pub(super) rows: &'a Rows,
-    pub(super) nodes: Vec<NodeLog<'a>>,
+    pub(super) streams: Vec<Stream<'a>>,
+    pub(super) told: Cow<'a, Told>,
     /// The bound on clock differences, microseconds.
     pub(super) margin: i64,
 }
 
-/// How far the logs carry a state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cover {
-    /// Every change up to here can be replayed.
-    pub(super) upto: i64,
-    /// The node whose log ends first, and why it goes no further.
-    pub(super) ends: Option<(String, Reason, String)>,
+/// What stands at one place of a ledger: mostly one row, more if a segment was archived twice.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Segment {
+    pub(super) first: i64,
+    pub(super) last: i64,
+    place: Option<Place>,
+    /// The row after its last.
+    end: u32,
+    /// The row to replay and what it adds, if there is one. Rows of one place that differ prove nothing.
+    pub(super) best: Option<(Score, u32)>,
+    /// Whether somebody may expect it to be there.
+    promised: bool,
+}
+
+impl Segment {
+    fn previous(&self) -> Option<super::entry::LogSeq> {
+        self.place.and_then(|place| place.previous)
+    }
+}
+
+/// The segments of some rows of a log lane, in the ledger's order.
+pub(super) fn segments<'t>(
+    terms: &'t Terms<'_>,
+    range: std::ops::Range<u32>,
+) -> impl Iterator<Item = (u32, Segment)> + 't {
+    let rows = terms.rows;
+    let mut at = range.start;
+    std::iter::from_fn(move || {
+        let start = at;
+        let place = (start < range.end).then(|| rows.place(start))?;
+        let mut found: Option<Segment> = None;
+        let mut agreed = true;
+        while at < range.end && (at == start || rows.place(at).map(|it| it.at) == place.map(|it| it.at)) {
+            let row = at;
+            at += 1;
+            if rows.bad.get(&row) == Some(&Reason::BadWindow) {
+                continue;
+            }
+            let (first, last, place) = (rows.from[row as usize], rows.until[row as usize], rows.place(row));
+            let best = terms.own(row).map(|(own, _)| (own, row));
+            let free = matches!(terms.refusal(row), Some(Reason::Deleted | Reason::FilterTooNarrow));
+            let own = Segment { first, last, place, end: 0, best, promised: !free };
+            found = Some(found.map_or(own, |other: Segment| {
+                agreed &= (other.first, other.last, other.place) == (first, last, place);
+                Segment {
+                    first: other.first.min(first),
+                    last: other.last.max(last),
+                    best: [other.best, best].into_iter().flatten().min(),
+                    promised: other.promised || own.promised,
+                    ..other
+                }
+            }));
+        }
+        let unknown = Segment { first: i64::MAX, last: i64::MIN, place, end: at, best: None, promised: false };
+        let segment = found.map_or(unknown, |it| Segment { best: it.best.filter(|_| agreed), end: at, ..it });
+        Some((start, segment))
+    })
 }
 
 /// The runs of one node's log: by the ledger alone, in its own order; times are compared only within a run.
 pub(super) fn runs(terms: &Terms<'_>, lane: &Lane) -> Vec<Run> {
-    let rows = terms.rows;
     let mut runs: Vec<Run> = Vec::new();
     let mut before = None;
-    for row in lane.rows.clone() {
-        let place = rows.place(row);
-        if terms.own(row).is_none() {
+    for (row, segment) in segments(terms, lane.rows.clone()) {
+        let follows = segment.best.is_some() && before.is_some() && segment.previous() == before;
+        if let Some(run) = runs.last_mut().filter(|run| !follows && run.end == row) {
+            run.next = segment.first;
+        }
+        if segment.best.is_none() {
             before = None;
             continue;
         }
-        let (first, last) = (rows.from[row as usize], rows.until[row as usize]);
-        let follows = place.is_some_and(|place| place.previous.is_some() && place.previous == before);
-        match runs.last_mut() {
-            Some(run) if follows => {
-                run.end = row + 1;
-                run.steady &= last >= run.last;
-                run.last = run.last.max(last);
-            }
-            _ => runs.push(Run { start: row, end: row + 1, first, last, steady: true }),
+        let Segment { first, last, end, .. } = segment;
+        if let Some(run) = runs.last_mut().filter(|_| follows) {
+            run.steady &= last >= run.last;
+            run.last = run.last.max(last);
+            run.end = end;
+        } else {
+            let whole = row == lane.rows.start && segment.previous().is_none();
+            runs.push(Run { start: row, end, first, last, next: i64::MAX, steady: true, whole });
         }
-        before = place.map(|place| place.at);
+        before = segment.place.map(|place| place.at);
     }
     runs
 }
 
-impl NodeLog<'_> {
-    fn name(&self) -> &str {
+impl Stream<'_> {
+    pub(super) fn node(&self) -> &str {
         self.lane.node.as_deref().unwrap_or_default()
     }
 
-    /// The run that holds every change after `after`: the newest that begins at or before it. A node that is not
-    /// `known` to the state joined later: its log begins with its first run.
-    fn run(&self, after: i64, known: bool) -> Option<(usize, Run)> {
-        let found = self.runs.iter().enumerate().rev().find(|(_, run)| run.first <= after);
-        found.or_else(|| self.runs.iter().enumerate().next().filter(|_| !known)).map(|(at, run)| (at, *run))
+    /// The run that holds every change after `after`. A log is known to go back far enough when it begins before that
+    /// by more than clocks differ. A node that the state was not taken of joined later: its log may begin with its
+    /// first segment, if that is the ledger's first.
+    pub(super) fn run(&self, after: i64, known: bool, margin: i64) -> Option<(usize, Run)> {
+        let early = after.saturating_sub(margin);
+        let found = self.runs.iter().enumerate().rev().find(|(_, run)| run.first <= early);
+        let found = found.or_else(|| self.runs.iter().enumerate().next().filter(|(_, run)| !known && run.whole));
+        found.map(|(at, run)| (at, *run))
+    }
+
+    /// The first change of the next segment that somebody may expect, after `run` in the ledger.
+    fn beyond(&self, run: Option<Run>, after: i64) -> Option<i64> {
+        let start = run.map_or(self.lane.rows.start, |run| run.end);
+        let after = run.map_or(after, |run| run.last.max(after));
+        let mut next = segments(&self.terms, start..self.lane.rows.end);
+        next.find(|(_, segment)| segment.promised && segment.last > after).map(|(_, segment)| segment.first)
     }
 }
 
 impl Logs<'_> {
-    /// The nodes whose logs a state needs: those it was taken of, and those that wrote since.
-    fn needed(&self, nodes: &[String], after: i64) -> Vec<(String, bool)> {
-        let mut needed: Vec<(String, bool)> = nodes.iter().map(|node| (node.clone(), true)).collect();
-        for log in &self.nodes {
-            let wrote = log.runs.iter().any(|run| run.last > after);
-            if wrote && !nodes.iter().any(|node| node == log.name()) {
-                needed.push((log.name().to_owned(), nodes.is_empty()));
-            }
-        }
-        needed
+    /// The streams that hold changes after `after`, and the run of each that carries the state.
+    pub(super) fn needed(&self, after: i64) -> impl Iterator<Item = (&Stream<'_>, Option<Run>)> {
+        let nodes = self.told.at(after);
+        let wrote = self.streams.iter().filter(move |stream| stream.newest > after);
+        wrote.map(move |stream| {
+            let known = nodes.is_none_or(|nodes| nodes.contains(stream.node()));
+            (stream, stream.run(after, known, self.margin).map(|(_, run)| run))
+        })
     }
 
-    /// How far a state that holds every change up to `after`, taken of `nodes`, is carried.
-    pub(super) fn cover(&self, nodes: &[String], after: i64) -> Option<Cover> {
-        let needed = self.needed(nodes, after);
-        if needed.is_empty() || self.nodes.is_empty() {
-            return None;
+    /// The streams of `node` that hold changes after `after`.
+    fn of<'s>(&'s self, node: &'s str, after: i64) -> impl Iterator<Item = &'s Stream<'s>> {
+        self.streams.iter().filter(move |stream| stream.node() == node && stream.newest > after)
+    }
+
+    /// How far a state that holds every change up to `after` is carried; `None` when nothing was logged since.
+    pub(super) fn cover(&self, after: i64) -> Option<Cover> {
+        let none = BTreeSet::new();
+        let nodes = self.told.at(after).unwrap_or(&none);
+        let needed = self.needed(after);
+        let mut ends: Vec<(i64, End)> =
+            needed.map(|(stream, run)| self.end_of(stream, run, stream.beyond(run, after))).collect();
+        let silent = |node: &&String| self.of(node, after).next().is_none();
+        if let Some(node) = nodes.iter().find(silent).filter(|_| !self.streams.is_empty()) {
+            let detail = format!("no segment has arrived since {}", Timestamp::from_micros(after));
+            ends.push((i64::MIN, End { node: node.clone(), reason: Reason::LogEndsEarly, detail, beyond: None }));
         }
-        let mut cover = Cover { upto: i64::MAX, ends: None };
-        for (node, known) in needed {
-            let log = self.nodes.iter().find(|log| log.name() == node);
-            let (upto, reason, detail) = match log.map(|log| (log, log.run(after, known))) {
-                None => (i64::MIN, Reason::LogEndsEarly, "no segment has arrived".to_owned()),
-                Some((log, None)) => {
-                    let first = log.runs.first().map_or(after, |run| run.first);
-                    let text = format!("its log begins at {}, after the state", Timestamp::from_micros(first));
-                    (i64::MIN, Reason::LogStartsLate, text)
-                }
-                Some((log, Some((at, run)))) => {
-                    let last = Timestamp::from_micros(run.last);
-                    let upto = run.last.saturating_sub(self.margin);
-                    match log.runs.get(at + 1) {
-                        Some(next) => {
-                            let next = Timestamp::from_micros(next.first);
-                            (upto, Reason::LogGap, format!("its log has a hole between {last} and {next}"))
-                        }
-                        None => (upto, Reason::LogEndsEarly, format!("its log has arrived up to {last}")),
-                    }
-                }
-            };
-            if upto < cover.upto {
-                cover = Cover { upto, ends: Some((node, reason, detail)) };
+        if !ends.is_empty() {
+            ends.extend(self.strangers(after, nodes));
+        }
+        let first = ends.into_iter().min_by_key(|(upto, end)| (*upto, end.rank()));
+        first.map(|(upto, end)| Cover { upto, end })
+    }
+
+    fn end_of(&self, stream: &Stream<'_>, run: Option<Run>, beyond: Option<i64>) -> (i64, End) {
+        let node = stream.node().to_owned();
+        let Some(run) = run else {
+            let first = beyond.or_else(|| stream.runs.first().map(|run| run.first));
+            let detail = first.map_or_else(
+                || "none of its segments since the state can be used".to_owned(),
+                |first| format!("its log begins at {}, after the state", Timestamp::from_micros(first)),
+            );
+            return (i64::MIN, End { node, reason: Reason::LogStartsLate, detail, beyond });
+        };
+        let last = Timestamp::from_micros(run.last);
+        let (reason, detail) = match beyond {
+            Some(next) => {
+                let next = Timestamp::from_micros(next);
+                (Reason::LogGap, format!("its log has a hole between {last} and {next}"))
             }
-        }
-        Some(cover)
+            None => (Reason::LogEndsEarly, format!("its log has arrived up to {last}")),
+        };
+        (run.last.min(run.next).saturating_sub(self.margin), End { node, reason, detail, beyond })
+    }
+
+    /// Nodes that a later backup tells of, that must have joined after the state, and whose log does not tell since
+    /// when: before them, nothing is proven past the last backup that did not tell of them.
+    fn strangers(&self, after: i64, nodes: &BTreeSet<String>) -> Option<(i64, End)> {
+        let early = |stream: &Stream<'_>, since: i64| {
+            let run = stream.run(after, nodes.is_empty() || nodes.contains(stream.node()), self.margin);
+            run.is_some_and(|(_, run)| run.first <= since.saturating_sub(self.margin))
+        };
+        self.told.after(after).find_map(|(before, since, told)| {
+            let joined = told.iter().filter(|node| !nodes.contains(*node));
+            let bad = joined.filter(|node| !self.of(node, after).any(|stream| early(stream, since)));
+            let end = |node: &String| {
+                let beyond = self.of(node, after).filter_map(|stream| stream.beyond(None, after)).min();
+                let since = Timestamp::from_micros(since);
+                let detail = format!("it was there at {since}, and its log does not tell since when");
+                let reason = if beyond.is_some() { Reason::LogStartsLate } else { Reason::LogEndsEarly };
+                End { node: node.clone(), reason, detail, beyond }
+            };
+            bad.map(end).min_by_key(End::rank).map(|end| (before, end))
+        })
     }
 
     /// The segments to replay from `after` to `until`, by node and in the ledger's order; `until` is covered.
-    pub(super) fn segments(&self, nodes: &[String], after: i64, until: i64) -> Vec<u32> {
-        let mut rows = Vec::new();
-        let enough = until.saturating_add(self.margin);
-        for (node, known) in self.needed(nodes, after) {
-            let Some(log) = self.nodes.iter().find(|log| log.name() == node) else { continue };
-            let Some((_, run)) = log.run(after, known) else { continue };
-            let mut last = i64::MIN;
-            let column = &self.rows.until[run.start as usize..run.end as usize];
-            let skipped = if run.steady { column.partition_point(|until| *until <= after) } else { 0 };
-            for row in run.start + number(skipped)..run.end {
-                if last >= enough {
-                    break;
-                }
-                last = last.max(self.rows.until[row as usize]);
-                if last > after {
-                    rows.push(row);
-                }
-            }
+    pub(super) fn segments(&self, after: i64, until: i64) -> Vec<u32> {
+        let mut chosen = Vec::new();
+        for (stream, run) in self.needed(after) {
+            let Some(run) = run else { continue };
+            let within = |segment: &Segment| segment.last > after && segment.first <= until;
+            let all = segments(&stream.terms, stream.since(run, after)).map(|(_, segment)| segment);
+            chosen.extend(all.filter(within).filter_map(|segment| segment.best).map(|(_, row)| row));
         }
-        rows
+        chosen
     }
+}
 
-    /// Whether a hole in a log, not mere lateness, keeps the state from `wanted` although later segments hold changes
-    /// up to there.
-    pub(super) fn hole(&self, cover: &Cover, wanted: i64) -> Option<(Reason, String)> {
-        let (node, reason, detail) = cover.ends.as_ref()?;
-        let log = self.nodes.iter().find(|log| log.name() == *node)?;
-        let beyond =
-            log.runs.iter().any(|run| run.last > cover.upto.saturating_add(self.margin) && run.first <= wanted);
-        (cover.upto < wanted && *reason != Reason::LogEndsEarly && beyond)
-            .then(|| (*reason, format!("node {node}: {detail}")))
+impl Stream<'_> {
+    /// The rows of `run` that can hold changes after `after`.
+    pub(super) fn since(&self, run: Run, after: i64) -> std::ops::Range<u32> {
+        let column = &self.terms.rows.until[run.start as usize..run.end as usize];
+        let skipped = if run.steady { column.partition_point(|until| *until <= after) } else { 0 };
+        run.start + number(skipped)..run.end
     }
 }

@@ -7,15 +7,19 @@
 //! No I/O, no clock, no randomness: the same entries in any order and the same request give the same plan.
 
 mod bytes;
+mod carried;
 mod catalogue;
 mod choose;
 mod class;
 mod compose;
 mod detail;
+mod end;
 mod entry;
 mod ids;
 mod lane;
+mod links;
 mod logs;
+mod minima;
 mod packed;
 mod part;
 mod plan;
@@ -28,8 +32,10 @@ mod steps;
 mod sweep;
 mod target;
 mod terms;
+mod told;
 mod view;
 mod why;
+mod within;
 
 pub use catalogue::{Builder, Catalogue};
 pub use entry::{Entry, HOME, Held, HeldState, LogPlace, LogSeq, Pin, PinKind, Size, Tier, Timeline, Verified};

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use super::carried::best_start;
 use super::catalogue::Catalogue;
+use super::end::Cover;
 use super::entry::Timeline;
 use super::lane::Lane;
-use super::logs::{Cover, Logs};
+use super::logs::Logs;
 use super::plan::Reached;
 use super::reason::Reason;
 use super::target::Request;
+use super::terms::Score;
 use super::view::{Route, View};
 use crate::Timestamp;
 use crate::id::{ClusterId, TimelineId};
@@ -44,8 +47,9 @@ pub(super) struct Choice {
     /// Which of the part's histories.
     pub(super) history: usize,
     pub(super) route: Route,
-    /// Log segments to be replayed after it, up to `reached.until`.
-    pub(super) replay: Vec<u32>,
+    /// Log segments to be replayed after it, up to `reached.until`. `None`: it is reached without logs. Empty: the logs
+    /// prove that nothing changed since.
+    pub(super) replay: Option<Vec<u32>>,
     pub(super) reached: Reached,
     /// What kept logs from going further.
     pub(super) cover: Option<Cover>,
@@ -79,7 +83,7 @@ impl<'a> Part<'a> {
                 None => (began, ended),
             };
             let view = catalogue.view(lane, request, Some(&filter), gone);
-            let logs = catalogue.logs(lane, request, gone);
+            let logs = catalogue.logs(lane, request, Some(&filter), gone);
             histories.push(History { view, logs, began, ended, known });
         }
         (!histories.is_empty()).then_some(Self { name, filter, histories })
@@ -121,51 +125,51 @@ impl<'a> Part<'a> {
             }
         }
         let choice = choice?;
-        let (logs, cover) = (&self.histories[choice.history].logs, choice.cover.as_ref()?);
-        let (reason, what) = logs.hole(cover, limit.min(self.histories[choice.history].ended))?;
+        let limit = limit.min(self.histories[choice.history].ended);
+        let (reason, what) = choice.cover.as_ref()?.hole(limit)?;
         (choice.reached.until.micros() < limit).then_some(Lost { reason, what })
     }
 }
 
 impl History<'_> {
+    /// The newest point with no change after `limit`, then the least risk, then the least cost: a chain by itself, or
+    /// one that the logs carry there.
     fn newest(&self, limit: i64, history: usize) -> Option<Choice> {
-        let mut route = self.view.best_at(limit)?;
-        let plain = |route: Route, cover| {
-            let reached = route.reached();
-            Choice { history, route, replay: Vec::new(), reached, cover }
-        };
-        if self.logs.nodes.is_empty() || route.until == limit {
-            return Some(plain(route, None));
+        let route = self.view.best_at(limit)?;
+        let cover = self.logs.cover(route.until);
+        let goal = cover.as_ref().and_then(|cover| self.carried(&route, cover.upto, limit));
+        let until = goal.unwrap_or(route.until);
+        // Logs may also reach the end of a chain, from an older state and at less risk.
+        let bound = goal.is_none().then(|| self.score(&route));
+        if let Some(start) = cover.is_some().then(|| best_start(&self.view, &self.logs, until, bound)).flatten() {
+            let replay = self.logs.segments(start.until, until);
+            let moment = Timestamp::from_micros(until);
+            let reached = Reached { until: moment, settled: moment };
+            return Some(Choice { history, route: start, replay: Some(replay), reached, cover });
         }
-        let first = self.cover(&route);
-        let mut best = plain(route.clone(), first.clone());
-        let mut cover = first.clone();
-        // A state that is settled later than the logs go can't be cut at their end: an earlier one can.
-        while let Some(now) = cover {
-            let goal = limit.min(now.upto);
-            if goal <= best.reached.until.micros() {
-                break;
-            }
-            if goal >= route.settled {
-                let replay = self.logs.segments(self.nodes(&route), route.until, goal);
-                let moment = Timestamp::from_micros(goal);
-                let reached = Reached { until: moment, settled: moment };
-                best = Choice { history, route, replay, reached, cover: Some(now) };
-                break;
-            }
-            let Some(earlier) = self.view.best_at(goal) else { break };
-            route = earlier;
-            cover = self.cover(&route);
-        }
-        Some(best)
+        let reached = route.reached();
+        Some(Choice { history, route, replay: None, reached, cover })
     }
 
-    fn nodes(&self, route: &Route) -> &[String] {
-        route.rows.last().map_or(&[], |row| self.view.rows.class_of(*row).nodes.as_slice())
+    /// The moment after the end of `newest` to which logs carry it, whose cover ends at `upto`, or an earlier state: one
+    /// that is settled later than its logs go can't be cut at their end.
+    fn carried(&self, newest: &Route, upto: i64, limit: i64) -> Option<i64> {
+        let (mut goal, mut settled) = (limit.min(upto), newest.settled);
+        loop {
+            if goal <= newest.until {
+                return None;
+            }
+            if goal >= settled {
+                return Some(goal);
+            }
+            let earlier = self.view.best_at(goal)?;
+            settled = earlier.settled;
+            goal = goal.min(self.logs.cover(earlier.until)?.upto);
+        }
     }
 
-    fn cover(&self, route: &Route) -> Option<Cover> {
-        self.logs.cover(self.nodes(route), route.until)
+    fn score(&self, route: &Route) -> Score {
+        route.rows.iter().filter_map(|row| self.view.terms.own(*row)).map(|(own, _)| own).sum()
     }
 }
 
@@ -176,7 +180,9 @@ fn spans(catalogue: &Catalogue, cluster: ClusterId, part: &str, lanes: &[&Lane])
         catalogue.timelines().iter().filter(|it| it.cluster == cluster && it.part == part).collect();
     let first = |id: TimelineId| {
         let lane = lanes.iter().find(|lane| lane.timeline == id)?;
-        Some(catalogue.rows.until[lane.rows.start as usize])
+        let rows = &catalogue.rows;
+        let timed = |row: &u32| rows.bad.get(row) != Some(&Reason::BadWindow);
+        lane.rows.clone().find(timed).map(|row| rows.until[row as usize])
     };
     let mut ids: BTreeSet<TimelineId> = lanes.iter().map(|lane| lane.timeline).collect();
     ids.extend(known.iter().map(|timeline| timeline.id));

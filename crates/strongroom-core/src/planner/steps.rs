@@ -10,7 +10,7 @@ use super::target::Request;
 use super::terms::Kind;
 use crate::Timestamp;
 use crate::cluster::StepId;
-use crate::model::{Deletes, Status};
+use crate::model::Status;
 
 /// Steps as they are numbered, with what all of them sum up to.
 #[derive(Debug)]
@@ -43,10 +43,10 @@ impl<'a> Steps<'a> {
     /// The steps of one part.
     pub(super) fn part(&mut self, part: &Part<'_>, choice: &Choice) -> Result<PartPlan, Reason> {
         let before = self.totals;
-        let mut steps = Vec::with_capacity(choice.route.rows.len() + choice.replay.len());
+        let mut steps = Vec::with_capacity(choice.route.rows.len() + choice.replay.as_ref().map_or(0, Vec::len));
         let (mut partial, mut thaw) = (0_u64, 0_u64);
         let replay = Apply::Replay { after: Timestamp::from_micros(choice.route.until), until: choice.reached.until };
-        for row in choice.route.rows.iter().chain(&choice.replay) {
+        for row in choice.route.rows.iter().chain(choice.replay.iter().flatten()) {
             let step = self.step(*row, replay)?;
             let class = self.rows.class_of(*row);
             partial += u64::from(class.status == Status::Partial || class.missing > 0);
@@ -83,12 +83,13 @@ impl<'a> Steps<'a> {
             let (until, settled) = (choice.reached.until, choice.reached.settled);
             warn(WarningCode::Fuzzy, format!("of the changes between {until} and {settled} some are in, others not"));
         }
-        if !choice.replay.is_empty() {
+        if choice.replay.is_some() {
             let margin = self.request.log_margin_micros.max(0);
             let message =
                 format!("the log is cut by the clients' time stamps; clocks were taken to agree within {margin} us");
             warn(WarningCode::ClockMargin, message);
-        } else if let Some((node, _, detail)) = choice.cover.as_ref().and_then(|cover| cover.ends.as_ref()) {
+        } else if let Some(cover) = &choice.cover {
+            let (node, detail) = (&cover.end.node, &cover.end.detail);
             warn(WarningCode::LogsBehind, format!("no log is replayed; node {node}: {detail}"));
         }
         if !part.histories[choice.history].known {
@@ -137,7 +138,7 @@ impl<'a> Steps<'a> {
         totals.requests = totals.requests.saturating_add(size.objects);
         totals.cost = totals.cost.saturating_add(copy.cost);
         totals.unverified += u64::from(class.verified.is_none());
-        totals.deletes_unseen += u64::from(!class.kind.starts_a_chain() && class.deletes == Deletes::Unseen);
+        totals.deletes_unseen += u64::from(class.misses_deletes());
         let step = self.next;
         self.next = self.next.saturating_add(1);
         Ok(Step {

@@ -9,156 +9,170 @@
 //! The minimum is over a suffix of what was swept, so a stack of suffix minima answers it: below the top are earlier
 //! and cheaper rows only. Each row is pushed and popped once, and the place of `from` in the stack is found by growing
 //! steps from the top: O(n log n) at worst, O(n) for the usual chains.
+//!
+//! An exact incremental says what changed in the very state that its parent was taken of. Where the best chain to a
+//! cover parent leaves more than that (an earlier step caught changes after the parent's end), another chain is looked
+//! for among the rows that are settled by then, and kept as a detour.
+
+use std::collections::BTreeMap;
 
 use super::ids::Ids;
-use super::rows::NEVER;
+use super::lane::Lane;
+use super::links::{BEGIN, Chains, Links, NONE, UNREACHED};
+use super::minima::{Kept, Minima};
+use super::rows::{NEVER, number};
 use super::terms::{Kind, Score, Terms};
 
-/// This row begins its chain.
-pub(super) const BEGIN: u32 = 0x7fff_ffff;
-/// Set when no chain ends at the row; the other bits are the nearest earlier row where one does, or [`BEGIN`].
-pub(super) const UNREACHED: u32 = 0x8000_0000;
-/// No row.
-pub(super) const NONE: u32 = u32::MAX;
-
-/// For every row of a range: the row before it in the best chain, and the nearest earlier row with a lower score.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Links {
-    /// The first row.
-    pub(super) first: u32,
-    pub(super) previous: Vec<u32>,
-    pub(super) lower: Vec<u32>,
-}
-
-/// Chains that end before the range of a sweep.
-pub(super) trait Earlier {
-    /// The best of those that end at or after `from`.
-    fn best_from(&self, from: i64) -> Option<(Score, u32)>;
-    /// The score of the chain that ends at `row`, if one does.
-    fn score(&self, row: u32) -> Option<Score>;
-    /// The newest row where one ends.
-    fn newest(&self) -> Option<u32>;
-}
-
-/// Nothing is earlier.
-#[derive(Debug)]
-pub(super) struct Nothing;
-
-impl Earlier for Nothing {
-    fn best_from(&self, _: i64) -> Option<(Score, u32)> {
-        None
-    }
-    fn score(&self, _: u32) -> Option<Score> {
-        None
-    }
-    fn newest(&self) -> Option<u32> {
-        None
-    }
-}
-
+/// A lane under the rules of a request.
 #[derive(Debug, Clone, Copy)]
-struct Kept {
-    until: i64,
-    row: u32,
+pub(super) struct Search<'s, 'a> {
+    pub(super) terms: &'s Terms<'a>,
+    pub(super) ids: &'s Ids,
+    pub(super) lane: &'s Lane,
+}
+
+/// The rows of a sweep.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) first: u32,
+    pub(super) end: u32,
+    /// Rows that are settled later are left out,
+    pub(super) limit: Option<i64>,
+    /// but for this one.
+    pub(super) except: Option<u32>,
+}
+
+/// What the sweep found for a row.
+struct Found {
     score: Score,
+    previous: u32,
+    detour: Option<Vec<u32>>,
 }
 
-/// The stack of suffix minima.
-#[derive(Debug, Default)]
-struct Minima(Vec<Kept>);
-
-impl Minima {
-    /// The best chain that ends at or after `from`.
-    fn best_from(&self, from: i64) -> Option<Kept> {
-        let length = self.0.len();
-        let mut step = 1;
-        while step <= length && self.0[length - step].until >= from {
-            step *= 2;
-        }
-        let low = length.saturating_sub(step);
-        let at = low + self.0[low..].partition_point(|kept| kept.until < from);
-        self.0.get(at).copied()
-    }
-
-    /// Adds a row; gives the nearest earlier row with a lower score.
-    fn push(&mut self, kept: Kept) -> u32 {
-        while self.0.pop_if(|top| top.score >= kept.score).is_some() {}
-        let lower = self.0.last().map_or(NONE, |below| below.row);
-        self.0.push(kept);
-        lower
-    }
-}
-
-/// Sweeps `first..end`, leaving out rows settled after `limit`.
-pub(super) fn sweep(
-    terms: &Terms<'_>,
-    ids: &Ids,
-    (first, end): (u32, u32),
-    limit: Option<i64>,
-    earlier: &dyn Earlier,
-) -> Links {
-    let rows = terms.rows;
-    let length = (end - first) as usize;
-    let mut links = Links { first, previous: Vec::with_capacity(length), lower: vec![NONE; length] };
-    let mut scores: Vec<Score> = Vec::with_capacity(length);
-    let mut minima = Minima::default();
-    // Rows with the same `until` can't follow each other: they wait until a later one comes.
-    let mut waiting: Vec<Kept> = Vec::new();
-    let mut newest = earlier.newest().unwrap_or(BEGIN);
-    for row in first..end {
-        let until = rows.until[row as usize];
-        if waiting.last().is_some_and(|kept| kept.until < until) {
-            for kept in waiting.drain(..) {
-                links.lower[(kept.row - first) as usize] = minima.push(kept);
+impl Search<'_, '_> {
+    /// Sweeps `span`; `known` are the links of all rows before it, when there are any.
+    pub(super) fn sweep(self, span: Span, known: Option<&Links>) -> Links {
+        let Span { first, end, .. } = span;
+        let rows = self.terms.rows;
+        let length = (end - first) as usize;
+        let mut links =
+            Links { first, previous: Vec::with_capacity(length), lower: vec![NONE; length], detours: BTreeMap::new() };
+        let mut scores: Vec<Score> = Vec::with_capacity(length);
+        let mut minima = Minima::new();
+        // Rows with the same `until` can't follow each other: they wait until a later one comes.
+        let mut waiting: Vec<Kept<Score>> = Vec::new();
+        let mut newest = known.and_then(|known| known.newest_before(first, self.lane.rows.start)).unwrap_or(BEGIN);
+        for row in first..end {
+            let until = rows.until[row as usize];
+            if waiting.last().is_some_and(|kept| kept.until < until) {
+                for kept in waiting.drain(..) {
+                    links.lower[(kept.row - first) as usize] = minima.push(kept).unwrap_or(NONE);
+                }
+            }
+            let fits = span.limit.is_none_or(|limit| rows.settled(row) <= limit) || span.except == Some(row);
+            let own = self.terms.own(row).filter(|_| fits);
+            let found = own.and_then(|(own, kind)| {
+                let found = match kind {
+                    Kind::Begin => Found { score: 0, previous: BEGIN, detour: None },
+                    Kind::Cover => {
+                        let late = minima.best_from(rows.from[row as usize]).map(|kept| (kept.score, kept.row));
+                        let early = known.and_then(|known| self.best_before(known, first, rows.from[row as usize]));
+                        let (score, previous) = match (late, early) {
+                            (Some(late), Some(early)) if early.0 < late.0 => early,
+                            (late, early) => late.or(early)?,
+                        };
+                        Found { score, previous, detour: None }
+                    }
+                    Kind::Exact => {
+                        let chains = Chains::new(&links, known);
+                        let swept = |row: u32| scores.get(row.checked_sub(first)? as usize).copied();
+                        self.onto_parent(row, &chains, known, swept)?
+                    }
+                    Kind::Log => return None,
+                };
+                Some(Found { score: found.score + own, ..found })
+            });
+            if let Some(found) = found {
+                links.previous.push(found.previous);
+                scores.push(found.score);
+                waiting.push(Kept { until, row, score: found.score });
+                links.detours.extend(found.detour.map(|detour| (row, detour)));
+                newest = row;
+            } else {
+                links.previous.push(UNREACHED | newest);
+                scores.push(Score::MAX);
             }
         }
-        let usable = limit.is_none_or(|limit| rows.settled(row) <= limit);
-        let found = terms.own(row).filter(|_| usable).and_then(|(own, kind)| {
-            let (score, previous) = match kind {
-                Kind::Begin => (0, BEGIN),
-                Kind::Cover => {
-                    let from = rows.from[row as usize];
-                    let late = minima.best_from(from).map(|kept| (kept.score, kept.row));
-                    let early = earlier.best_from(from);
-                    match (late, early) {
-                        (Some(late), Some(early)) => {
-                            if early.0 < late.0 {
-                                early
-                            } else {
-                                late
-                            }
-                        }
-                        (late, early) => late.or(early)?,
-                    }
-                }
-                Kind::Exact => {
-                    let parent = parent(terms, ids, row)?;
-                    if parent < first {
-                        (earlier.score(parent)?, parent)
-                    } else {
-                        let at = (parent - first) as usize;
-                        let reached = links.previous.get(at)? & UNREACHED == 0;
-                        (reached.then(|| scores[at])?, parent)
-                    }
-                }
-                Kind::Log => return None,
-            };
-            Some((score + own, previous))
-        });
-        if let Some((score, previous)) = found {
-            links.previous.push(previous);
-            scores.push(score);
-            waiting.push(Kept { until, row, score });
-            newest = row;
-        } else {
-            links.previous.push(UNREACHED | newest);
-            scores.push(Score::MAX);
+        for kept in waiting {
+            links.lower[(kept.row - first) as usize] = minima.push(kept).unwrap_or(NONE);
+        }
+        links
+    }
+
+    /// The best of the chains that end before row `end`, at or after `from`.
+    fn best_before(self, known: &Links, end: u32, from: i64) -> Option<(Score, u32)> {
+        let until = |row: u32| self.terms.rows.until[row as usize];
+        let newest = known.newest_before(end, self.lane.rows.start);
+        let mut best = newest.filter(|row| until(*row) >= from)?;
+        loop {
+            let lower = known.lower(best);
+            if lower == NONE || until(lower) < from {
+                return Some((Chains::new(known, None).score(self.terms, best), best));
+            }
+            best = lower;
         }
     }
-    for kept in waiting {
-        links.lower[(kept.row - first) as usize] = minima.push(kept);
+
+    /// The chain that an exact row continues.
+    fn onto_parent(
+        self,
+        row: u32,
+        chains: &Chains<'_>,
+        known: Option<&Links>,
+        swept: impl Fn(u32) -> Option<Score>,
+    ) -> Option<Found> {
+        let parent = parent(self.terms, self.ids, row)?;
+        if !chains.is_reached(parent) {
+            return None;
+        }
+        if self.is_as_taken(parent, chains) {
+            let score = swept(parent).unwrap_or_else(|| chains.score(self.terms, parent));
+            return Some(Found { score, previous: parent, detour: None });
+        }
+        let until = self.terms.rows.until[parent as usize];
+        let zone = self.settled_before(until);
+        let span = Span { first: zone, end: parent + 1, limit: Some(until), except: Some(parent) };
+        // What is before the zone is settled by then, whatever the limit of this sweep.
+        let known = known.unwrap_or(chains.near);
+        let near = self.sweep(span, Some(known));
+        if !near.is_reached(parent) {
+            return None;
+        }
+        let detour: Vec<u32> = Chains::new(&near, Some(known)).back(parent).collect();
+        let score = detour.iter().filter_map(|row| self.terms.own(*row)).map(|(own, _)| own).sum();
+        Some(Found { score, previous: parent, detour: Some(detour) })
     }
-    links
+
+    /// Whether the best chain to `parent` leaves the state that it was taken of: a base is itself, an exact row makes its
+    /// own state, and a cover one leaves what an earlier step caught after its end.
+    fn is_as_taken(self, parent: u32, chains: &Chains<'_>) -> bool {
+        let rows = self.terms.rows;
+        let class = rows.class_of(parent);
+        if Kind::of(class.kind, class.applies) != Kind::Cover {
+            return true;
+        }
+        let until = rows.until[parent as usize];
+        let early = self.settled_before(until);
+        chains.back(parent).skip(1).take_while(|row| *row >= early).all(|row| rows.settled(row) <= until)
+    }
+
+    /// The first row of the lane that could be settled after `moment`.
+    pub(super) fn settled_before(self, moment: i64) -> u32 {
+        let range = &self.lane.rows;
+        let column = &self.terms.rows.until[range.start as usize..range.end as usize];
+        let least = moment.saturating_sub(self.lane.fuzz);
+        range.start + number(column.partition_point(|until| *until <= least))
+    }
 }
 
 /// The parent of an exact row, if it is there and ends where the row starts, in the same lane.

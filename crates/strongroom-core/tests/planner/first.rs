@@ -1,5 +1,4 @@
 //! The planner's first promises: a chain up to a moment, no gap accepted, nearest points named.
-#![expect(clippy::unwrap_used, reason = "a fixture that is wrong shall stop the test")]
 
 use strongroom_core::id::{BackupId, ClusterId, RunId, TimelineId};
 use strongroom_core::model::{Applies, BackupKind, Deletes, Filter, Status, Window};

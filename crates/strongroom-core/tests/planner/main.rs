@@ -1,0 +1,9 @@
+//! The planner against its specification: an exhaustive oracle, a reference store, invariants, golden cases.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that is wrong shall stop")]
+
+mod exhaustive;
+mod first;
+mod generator;
+mod judge;
+mod oracle;
+mod picture;
