@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Official clients from the package registries against the fake: they would not talk to a server that only looks like one.
+# Usage: bash run.sh [NODES]. Installs the clients into the user's cache folder, once.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+python=${XDG_CACHE_HOME:-$HOME/.cache}/strongroom/clients/python-aerospike-19.3.0
+"$python/bin/python" -c 'import aerospike' 2>/dev/null || {
+  rm -rf "$python"
+  python3 -m venv "$python"
+  "$python/bin/pip" install --quiet --disable-pip-version-check aerospike==19.3.0
+}
+go_client=${XDG_CACHE_HOME:-$HOME/.cache}/strongroom/clients/go_client
+(cd "$here/go_client" && CGO_ENABLED=0 go build -trimpath -o "$go_client" .)
+cd "$here/../.."
+cargo build --quiet --locked --bin aerospike-fake
+target=$(cargo metadata --locked --no-deps --format-version 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+for nodes in 1 "${1:-3}"; do
+  coproc FAKE { "$target/debug/aerospike-fake" "$nodes"; }
+  addresses=()
+  while read -r line <&"${FAKE[0]}" && [ "$line" != ready ]; do addresses+=("$line"); done
+  timeout 120 "$python/bin/python" "$here/python_client.py" "${addresses[@]}"
+  timeout 120 "$go_client" "${addresses[@]}"
+  kill "$FAKE_PID" && wait "$FAKE_PID" 2>/dev/null || true
+done
