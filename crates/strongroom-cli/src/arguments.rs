@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Resume(resume::Arguments),
     List(list::Arguments),
     Plan(plan::Arguments),
-    Restore(restore::Arguments),
+    Restore(Box<restore::Arguments>),
     Verify(verify::Arguments),
     Copy(copy::Arguments),
     Import(import::Arguments),

@@ -21,7 +21,9 @@ fn the_documented_commands_are_those_of_the_program() {
     let (_, after) = rest.split_once(END).unwrap();
     let wanted = format!("{before}{BEGIN}{}{END}{after}", reference());
     if std::env::var_os("STRONGROOM_WRITE_DOCS").is_some() {
-        std::fs::write(&path, wanted).unwrap();
+        // At once, since the other tests read it.
+        std::fs::write(path.with_extension("new"), wanted).unwrap();
+        std::fs::rename(path.with_extension("new"), &path).unwrap();
         return;
     }
     let first = document.lines().zip(wanted.lines()).find(|(there, wanted)| there != wanted);
@@ -114,9 +116,13 @@ fn options<'a>(out: &mut String, arguments: impl Iterator<Item = &'a Arg>) {
         let names = names.chain(argument.get_short().map(|short| format!("-{short}"))).chain(aliases);
         let names: Vec<String> = names.collect();
         let takes = argument.get_action().takes_values();
-        let value = if takes { placeholder(argument) } else { String::new() };
+        let value = match (takes, argument.is_require_equals_set()) {
+            (true, true) => format!("[={}]", placeholder(argument)),
+            (true, false) => placeholder(argument),
+            (false, _) => String::new(),
+        };
         let names = names.join(", ");
-        let gap = if names.is_empty() || value.is_empty() { "" } else { " " };
+        let gap = if names.is_empty() || value.is_empty() || value.starts_with('[') { "" } else { " " };
         let many =
             if matches!(argument.get_action(), ArgAction::Append) && !argument.is_positional() { "…" } else { "" };
         let _ = writeln!(out, "{heading}| `{names}{gap}{value}`{many} | {} |", meaning(argument));

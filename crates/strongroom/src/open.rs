@@ -1,10 +1,12 @@
 //! Opening things by name or URL.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use strongroom_codec::{KeyRing, PlainRegistry};
 use strongroom_core::environment::Environment;
+use strongroom_core::planner::Plan;
 use strongroom_core::repository::{InitOptions, Repository};
 use strongroom_core::{Cluster, Error, ErrorKind, Result, Storage};
 use strongroom_embedded::EmbeddedCluster;
@@ -125,6 +127,16 @@ impl Strongroom {
             (None, Some(config)) => config.open(),
             _ => Err(Error::invalid(format!("repository '{name_or_url}' must have either url or storage"))),
         }
+    }
+
+    /// The storages of the profiles that `plan` names: where it may read copies. One that can't be opened is left out;
+    /// the plan says whether another copy does.
+    #[must_use]
+    pub fn copies(&self, plan: &Plan) -> BTreeMap<String, Arc<dyn Storage>> {
+        let copies = plan.steps().flat_map(|(_, step)| std::iter::once(&step.copy).chain(&step.alternates));
+        let names: BTreeSet<&str> = copies.map(|copy| copy.storage.as_str()).collect();
+        let known = names.into_iter().filter(|name| self.profiles.repositories.contains_key(*name));
+        known.filter_map(|name| Some((name.to_owned(), self.storage(name).ok()?))).collect()
     }
 
     /// Makes a repository. Its codecs are `codecs`, else those of its profile, else the default; with `keys`, named in

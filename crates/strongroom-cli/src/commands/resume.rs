@@ -19,6 +19,9 @@ pub(crate) struct Arguments {
     /// The codecs that the run was begun with [default: the repository's]
     #[arg(long)]
     codecs: Option<String>,
+    /// The process that began the run is surely dead, so do not wait until its lease ends by itself
+    #[arg(long)]
+    take_over: bool,
     #[command(flatten)]
     pace: Pace,
 }
@@ -32,8 +35,12 @@ impl Arguments {
         if let Some(codecs) = &self.codecs {
             repository = repository.with_codecs(codecs)?;
         }
-        let request =
-            BackupRequest { settings: self.pace.settings(), tool: TOOL.to_owned(), ..BackupRequest::default() };
+        let request = BackupRequest {
+            settings: self.pace.settings(),
+            take_over: self.take_over,
+            tool: TOOL.to_owned(),
+            ..BackupRequest::default()
+        };
         let again =
             Resume { cluster: &self.cluster, repository: &self.repository, run, codecs: self.codecs.as_deref() };
         finish(context, repository.resume(cluster, run, request)?, &again).await

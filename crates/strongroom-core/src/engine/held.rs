@@ -5,11 +5,21 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use tokio_util::sync::CancellationToken;
 
-use crate::repository::Lease;
+use crate::repository::{LEASE_TIME, Lease, Patience};
 use crate::{Error, ErrorKind, Result};
 
 /// How long a cancelled job waits for the end of a write that it had begun.
 const LAST_WRITE: Duration = Duration::from_secs(5);
+
+/// What a job does about its own lease when an earlier process holds it still. A new job has a lease of its own; one that
+/// is gone on with waits until that process is surely dead, unless it is known to be.
+pub(super) fn patience(resumed: bool, take_over: bool) -> Patience {
+    match (resumed, take_over) {
+        (false, _) => Patience::Wait(Duration::ZERO),
+        (true, false) => Patience::Wait(LEASE_TIME * 2),
+        (true, true) => Patience::TakeOver,
+    }
+}
 
 /// Takes a lease, unless the job is cancelled first: what was half taken by then is given back.
 pub(super) async fn take(

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Applied, RestoreOptions, RestoreSession, StepId};
 use crate::id::SessionId;
+use crate::planner::Plan;
 use crate::{Error, ErrorKind, Key, Result, Storage, StorageExt as _, Timestamp};
 
 /// No journal object is larger: a mark names at most a few thousand pieces.
@@ -56,8 +57,9 @@ pub enum End {
 /// The first entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Intended {
-    /// The hash of the plan that is being restored: another plan cannot go on with this journal.
-    pub plan: String,
+    /// The plan that is being restored: another one cannot go on with this journal, and a repository that got more
+    /// backups since would give another one.
+    pub plan: Plan,
     /// What happens in the target.
     pub options: RestoreOptions,
     /// When it began, by the engine's clock.
@@ -135,6 +137,29 @@ impl Journal {
         }
         open.retain(|session, _| !ended.contains(session));
         Ok(open)
+    }
+
+    /// The unfinished restore to go on with: `session`, or the only one. It goes on with its plan and its options.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, `Invalid` when there are several and none is named; as [`Journal::remember`].
+    pub async fn to_resume(&self, session: Option<SessionId>) -> Result<(SessionId, Intended)> {
+        let mut open = self.unfinished().await?;
+        if let Some(session) = session {
+            let intended = open.remove(&session).ok_or_else(|| {
+                Error::not_found(format!("the journal holds no unfinished restore {session}"))
+                    .hint("it may have ended, or its journal may be elsewhere")
+            })?;
+            return Ok((session, intended));
+        }
+        let ids: Vec<String> = open.keys().map(ToString::to_string).collect();
+        match (open.pop_first(), open.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (Some(_), false) => Err(Error::invalid("the journal holds several unfinished restores")
+                .hint(format!("name the one that is meant: {}", ids.join(", ")))),
+            (None, _) => Err(Error::not_found("the journal holds no unfinished restore")
+                .hint("begin a restore with it, or check where the journal is")),
+        }
     }
 
     /// Records that `session` is about to begin.

@@ -18,6 +18,22 @@ use crate::{Error, ErrorKind, Key, Result, Timestamp};
 /// How long a lease is believed without a renewal, unless its holder says otherwise.
 pub const LEASE_TIME: Duration = Duration::from_mins(2);
 
+/// What is done about a lease that somebody else holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Watch it for at most this long, and take it over if it stays unchanged for its time.
+    Wait(Duration),
+    /// Take it over at once: its holder is known to be dead. Should he live after all, he notices before his next
+    /// commit or delete, and ends with `Cancelled`.
+    TakeOver,
+}
+
+impl From<Duration> for Patience {
+    fn from(time: Duration) -> Self {
+        Self::Wait(time)
+    }
+}
+
 /// What a lease is held for. What this version does not know is honoured as if it needed everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -111,12 +127,12 @@ pub struct Lease {
 }
 
 impl Repository {
-    /// Takes the lease `name`. When somebody else holds it, watches it for at most `patience`, and takes it over if it
-    /// stays unchanged for its time.
+    /// Takes the lease `name`. When somebody else holds it, `patience` says what is done.
     ///
     /// # Errors
     /// `Unavailable` when somebody holds it still; as the storage otherwise.
-    pub async fn lease(&self, name: &str, terms: LeaseTerms, patience: Duration) -> Result<Lease> {
+    pub async fn lease(&self, name: &str, terms: LeaseTerms, patience: impl Into<Patience>) -> Result<Lease> {
+        let patience = patience.into();
         let lease = Lease {
             repository: self.clone(),
             name: name.to_owned(),
@@ -131,7 +147,7 @@ impl Repository {
         let mut watch = Watch::default();
         loop {
             let newest = self.newest_epoch(&lease.folder).await?;
-            if let Some(state) = newest.held() {
+            if let (Some(state), Patience::Wait(patience)) = (newest.held(), patience) {
                 let now = self.environment.clock.monotonic_micros();
                 let left = watch.time_left(&state, now);
                 if left > 0 {
@@ -153,7 +169,7 @@ impl Repository {
     ///
     /// # Errors
     /// `NotFound` when one is condemned; as [`Repository::lease`] otherwise.
-    pub async fn hold(&self, name: &str, terms: LeaseTerms, patience: Duration) -> Result<Lease> {
+    pub async fn hold(&self, name: &str, terms: LeaseTerms, patience: impl Into<Patience>) -> Result<Lease> {
         let lease = self.lease(name, terms, patience).await?;
         let condemned = self.condemned_backups().await?;
         let Some(backup) = lease.terms.backups.iter().find(|backup| condemned.contains(backup)) else {

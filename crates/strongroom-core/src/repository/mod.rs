@@ -30,7 +30,7 @@ use std::sync::Arc;
 pub use catalogue::{Begun, Broken, LoadReport, Loaded, Mended, Record};
 pub use content::SharedContent;
 pub use identity::{InitOptions, RepositoryInfo};
-pub use lease::{LEASE_TIME, Lease, LeaseState, LeaseTerms, Purpose, Watch};
+pub use lease::{LEASE_TIME, Lease, LeaseState, LeaseTerms, Patience, Purpose, Watch};
 pub use manifests::folder_of;
 pub use pieces::{Chunks, ListForm, PlainList, Sink, StoredList};
 pub use prune::{Doomed, Guard, PrunePlan, PruneRequest, Spared, SweepReport, Why};

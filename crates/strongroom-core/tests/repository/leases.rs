@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use strongroom_core::ErrorKind;
-use strongroom_core::repository::{LeaseTerms, Purpose};
+use strongroom_core::repository::{LeaseTerms, Patience, Purpose};
 use strongroom_testkit::MemoryStorage;
 
 use crate::shaken::Shaken;
@@ -39,6 +39,20 @@ async fn a_dead_holder_is_followed_and_notices_when_he_wakes_up() {
     assert_eq!(dead.renew().await.unwrap_err().kind(), ErrorKind::Cancelled);
     dead.release().await.unwrap();
     alive.check().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_take_over_waits_for_nobody_and_a_holder_who_lives_notices() {
+    let storage = MemoryStorage::new();
+    let one = new_repository(storage.clone()).await;
+    let two = reopen(&one, storage, 2).await;
+    let held = one.lease("prune", terms(), Duration::ZERO).await.unwrap();
+    let before = tokio::time::Instant::now();
+    let taken = two.lease("prune", terms(), Patience::TakeOver).await.unwrap();
+    assert_eq!(before.elapsed(), Duration::ZERO);
+    assert_eq!(held.check().await.unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(held.renew().await.unwrap_err().kind(), ErrorKind::Cancelled);
+    taken.check().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,6 +41,7 @@ use crate::repository::Repository;
 
 /// How a backup is run.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of independent wishes")]
 pub struct BackupRequest {
     /// What of the cluster.
     pub scope: Scope,
@@ -59,6 +60,8 @@ pub struct BackupRequest {
     pub accept_cluster: bool,
     /// The run's id; `None`: a fresh one.
     pub run: Option<RunId>,
+    /// When going on with a run: its process is known to be dead, so do not wait until its lease ends by itself.
+    pub take_over: bool,
     /// The program, for the manifest; empty: this library.
     pub tool: String,
     /// Freeze, estimate, let go; store nothing.

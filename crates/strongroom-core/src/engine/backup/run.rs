@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
@@ -19,10 +18,10 @@ use super::store::Stored;
 use super::{BackupRequest, ByPart};
 use crate::cluster::{Frozen, FrozenPart};
 use crate::codec::CodecRegistry;
-use crate::engine::held::take;
+use crate::engine::held::{patience, take};
 use crate::model::PartName;
 use crate::pipeline::{Phase, Progress, Workroom};
-use crate::repository::{LEASE_TIME, Lease, LeaseTerms, Purpose, Repository};
+use crate::repository::{Lease, LeaseTerms, Purpose, Repository};
 use crate::{Cluster, Error, ErrorKind, Result};
 
 /// The program, as a manifest names it.
@@ -70,8 +69,7 @@ impl Run {
         let chains = prepared.choices.values().filter_map(|choice| choice.continued.as_ref());
         let chains = chains.flat_map(|continued| continued.chain.iter().copied());
         let terms = LeaseTerms::new(Purpose::Backup, format!("backup run {}", prepared.run)).keeping(chains);
-        // A resume waits until the one before is surely dead.
-        let patience = if self.resumed { LEASE_TIME * 2 } else { Duration::ZERO };
+        let patience = patience(self.resumed, self.request.take_over);
         self.repository.lease(&lease_name(prepared.run), terms, patience).await
     }
 

@@ -22,9 +22,8 @@ impl Run<'_> {
             }
             None => {}
         }
-        let other = |intended: &Intended| {
-            intended.plan != self.plan.hash.to_string() || intended.options != self.request.options
-        };
+        let other =
+            |intended: &Intended| intended.plan.hash != self.plan.hash || intended.options != self.request.options;
         if memory.intended.as_ref().is_some_and(other) {
             return Err(Error::invalid(format!("restore {id} was begun with another plan or other options"))
                 .hint("resume it with the same ones, or begin a new one"));
@@ -43,7 +42,7 @@ impl Run<'_> {
         let options = &self.request.options;
         let at = memory.intended.as_ref().map_or_else(|| self.repository.environment().now(), |intended| intended.at);
         if let Some(journal) = self.request.journal.as_ref().filter(|_| memory.intended.is_none()) {
-            let (plan, options) = (self.plan.hash.to_string(), options.clone());
+            let (plan, options) = (self.plan.clone(), options.clone());
             journal.intend(id, &Intended { plan, options, at }).await?;
         }
         // Before the target changes: were it recorded only at the end, a crash could hide that the next backup must be

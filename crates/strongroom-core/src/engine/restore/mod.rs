@@ -49,6 +49,8 @@ pub struct RestoreRequest {
     pub journal: Option<Journal>,
     /// The session to go on with. `None`: a new one.
     pub session: Option<SessionId>,
+    /// When going on with a session: its process is known to be dead, so do not wait until its lease ends by itself.
+    pub take_over: bool,
     /// Storages that hold copies, by the names used in the plan.
     pub storages: BTreeMap<String, Arc<dyn Storage>>,
     /// Restore into a cluster although its fingerprint is another one than registered.

@@ -1,7 +1,6 @@
 //! A whole restore, from the lease on what it reads to the end of the target's session.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,13 +10,13 @@ use super::source::Source;
 use super::{RestoreRequest, RestoreSummary};
 use crate::cluster::{Applied, RestoreSession};
 use crate::codec::CodecRegistry;
-use crate::engine::held::{give_back, take, takes_no_writes, until};
+use crate::engine::held::{give_back, patience, take, takes_no_writes, until};
 use crate::engine::journal::{End, Remembered};
 use crate::engine::proof::Proof;
 use crate::id::SessionId;
 use crate::pipeline::{Phase, Progress, Workroom};
 use crate::planner::Plan;
-use crate::repository::{LEASE_TIME, Lease, LeaseTerms, Purpose, Repository};
+use crate::repository::{Lease, LeaseTerms, Purpose, Repository};
 use crate::{Cluster, Error, ErrorKind, Result};
 
 /// The inputs of one restore, and what it has to tell.
@@ -86,8 +85,7 @@ impl<'a> Run<'a> {
     async fn hold(&self, id: SessionId, token: &CancellationToken) -> Result<Option<Lease>> {
         let backups = self.plan.steps().map(|(_, step)| step.backup);
         let terms = LeaseTerms::new(Purpose::Restore, format!("restore {id}")).keeping(backups);
-        // A resume waits until the process before is surely dead.
-        let patience = if self.request.session.is_some() { LEASE_TIME * 2 } else { Duration::ZERO };
+        let patience = patience(self.request.session.is_some(), self.request.take_over);
         let name = format!("restore-{id}");
         match take(token, "restore", self.repository.hold(&name, terms, patience)).await {
             Ok(lease) => Ok(Some(lease)),

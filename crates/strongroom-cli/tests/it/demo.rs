@@ -1,5 +1,4 @@
 //! The demo, as a person runs it.
-#![cfg(test)]
 
 use std::process::{Command, Output};
 

@@ -1,56 +1,10 @@
-//! The program from end to end, with a folder of its own for each test.
-#![cfg(test)]
+//! The commands in their order of use, and every refusal.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
-struct World {
-    folder: tempfile::TempDir,
-}
-
-impl World {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn run(&self, line: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_strongroom"))
-            .args(line.split_whitespace())
-            .current_dir(self.path())
-            .env_remove("STRONGROOM_CONFIG")
-            .output()
-            .unwrap()
-    }
-
-    /// Standard output of a run that must end with `code`.
-    fn ends(&self, code: i32, line: &str) -> String {
-        let output = self.run(line);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{line}\n{}\n{errors}", String::from_utf8_lossy(&output.stdout));
-        String::from_utf8(if code == 0 || code == 3 { output.stdout } else { output.stderr }).unwrap()
-    }
-
-    fn json(&self, line: &str) -> Value {
-        serde_json::from_str(&self.ends(0, &format!("{line} --json"))).unwrap()
-    }
-
-    /// An embedded cluster with the base of the real chain.
-    fn with_base() -> Self {
-        let world = Self::new();
-        world.ends(0, &format!("import {} --into embedded:app.redb", data("t0-base").display()));
-        world
-    }
-}
-
-fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../strongroom-record/testdata/aerospike").join(name)
-}
+use crate::world::{World, data};
 
 #[test]
 fn the_commands_that_the_demo_ends_with_work() {
@@ -150,12 +104,12 @@ fn a_sealed_repository_needs_its_key_and_shows_none() {
              [keys.ops]\nfile = 'ops.key'\n[keys.other]\nfile = 'other.key'\n"
         )
     };
-    std::fs::write(world.path().join("strongroom.toml"), config("ops")).unwrap();
+    world.write("strongroom.toml", &config("ops"));
     let mut told = world.ends(0, "init main");
     told += &world.ends(0, "backup embedded:app.redb main");
     told += &world.ends(0, "restore main --into embedded:drill.redb");
     told += &world.ends(7, "list file:backups");
-    std::fs::write(world.path().join("strongroom.toml"), config("other")).unwrap();
+    world.write("strongroom.toml", &config("other"));
     told += &world.ends(7, "restore main --into embedded:again.redb");
     assert!(!told.contains(key.trim()), "a key was shown");
     assert!(!world.path().join("again.redb").exists());

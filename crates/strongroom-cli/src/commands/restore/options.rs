@@ -1,0 +1,110 @@
+//! What happens in the target of a restore, and how the source is proven first.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use strongroom::core::cluster;
+use strongroom::core::cluster::RestoreOptions;
+use strongroom::core::model::PartName;
+use strongroom::{Proof, RestoreRequest, Result, Storage, Strongroom, Timestamp};
+
+/// What happens in the target. A journal remembers it, so none of it goes with `--resume`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of independent switches")]
+pub(super) struct InTarget {
+    /// Empty the target's parts first, after all checks
+    #[arg(long)]
+    truncate: bool,
+    /// What becomes of a record that is there already and also in the backup [default: replace]
+    #[arg(long, value_enum)]
+    conflict: Option<Conflict>,
+    /// Restore the part OLD under the name NEW (repeatable)
+    #[arg(long = "rename", value_name = "OLD=NEW", value_parser = renaming)]
+    renames: Vec<(PartName, PartName)>,
+    /// Leave out what has expired at this moment [default: keep everything]
+    #[arg(long, value_name = "TIME")]
+    now: Option<Timestamp>,
+    /// Leave out indexes, functions and table definitions
+    #[arg(long)]
+    no_definitions: bool,
+    /// Restore definitions only
+    #[arg(long, conflicts_with = "no_definitions")]
+    no_data: bool,
+    /// Plan and check everything, and restore nothing; the target must exist
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Conflict {
+    /// The backup's replaces it
+    Replace,
+    /// It stays
+    Keep,
+    /// The one with the higher generation or write time stays
+    Newer,
+}
+
+/// How the source is proven before anything of the target changes.
+#[derive(Debug, Args)]
+pub(super) struct Proving {
+    /// How the source is proven before anything of the target changes [default: hash with --truncate, else check]
+    #[arg(long, value_enum)]
+    proof: Option<How>,
+    /// Where --proof stage puts the objects meanwhile: a folder or a storage's URL
+    #[arg(long, value_name = "FOLDER", required_if_eq("proof", "stage"))]
+    staging: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum How {
+    /// Everything is there with its size, and a sample decodes with the keys at hand
+    Check,
+    /// Everything is read and its hash compared
+    Hash,
+    /// Everything is brought to --staging, compared, and restored from there
+    Stage,
+}
+
+impl InTarget {
+    pub(super) fn options(&self) -> RestoreOptions {
+        let renames: BTreeMap<PartName, PartName> = self.renames.iter().cloned().collect();
+        RestoreOptions {
+            truncate: self.truncate,
+            conflict: match self.conflict {
+                None | Some(Conflict::Replace) => cluster::Conflict::Replace,
+                Some(Conflict::Keep) => cluster::Conflict::Keep,
+                Some(Conflict::Newer) => cluster::Conflict::Newer,
+            },
+            rename: renames,
+            now: self.now,
+            no_definitions: self.no_definitions,
+            no_data: self.no_data,
+        }
+    }
+}
+
+impl Proving {
+    /// `request` with the proof that is wished for.
+    ///
+    /// # Errors
+    /// As [`Strongroom::storage`].
+    pub(super) fn put_into(&self, request: RestoreRequest, strongroom: &Strongroom) -> Result<RestoreRequest> {
+        let proof = self.proof.map(|how| match how {
+            How::Check => Proof::Check,
+            How::Hash => Proof::Hash,
+            How::Stage => Proof::Stage,
+        });
+        let staging: Option<Arc<dyn Storage>> =
+            self.staging.as_deref().map(|staging| strongroom.storage(staging)).transpose()?;
+        Ok(RestoreRequest { proof, staging, ..request })
+    }
+}
+
+fn renaming(text: &str) -> Result<(PartName, PartName), String> {
+    match text.split_once('=') {
+        Some((old, new)) if !old.is_empty() && !new.is_empty() => Ok((old.to_owned(), new.to_owned())),
+        _ => Err("write it OLD=NEW".to_owned()),
+    }
+}

@@ -1,0 +1,9 @@
+//! The built program from end to end, with a folder of its own for each test.
+#![cfg(test)]
+
+mod commands;
+mod demo;
+#[cfg(unix)]
+mod interrupted;
+mod restoring;
+mod world;
