@@ -35,4 +35,9 @@ impl Cover {
         let lost = self.upto < wanted && beyond.is_some_and(|beyond| beyond <= wanted);
         lost.then(|| (*reason, format!("node {node}: {detail}")))
     }
+
+    /// The first moment for which [`Cover::hole`] has an answer.
+    pub(super) fn hole_from(&self) -> Option<i64> {
+        self.end.beyond.map(|beyond| beyond.max(self.upto.saturating_add(1)))
+    }
 }

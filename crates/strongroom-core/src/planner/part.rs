@@ -22,7 +22,7 @@ pub(super) const LATEST: i64 = 1 << 61;
 
 /// A lane and the time in which it was its part's live history.
 #[derive(Debug)]
-pub(super) struct History<'a> {
+pub(in crate::planner) struct History<'a> {
     pub(super) view: View<'a>,
     pub(super) logs: Logs<'a>,
     pub(super) began: i64,

@@ -3,4 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a fixture that is wrong shall stop the test")]
 
 mod plan_json;
+mod random;
 mod support;
+mod what_if;
+mod windows;

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 
 use strongroom_core::id::{BackupId, ClusterId, RunId, TimelineId};
 use strongroom_core::model::{Applies, BackupKind, Deletes, Depth, Filter, Status, Window};
-use strongroom_core::planner::{Catalogue, Entry, Held, LogPlace, LogSeq, Request, Size, Target, Timeline, Verified};
+use strongroom_core::planner::{
+    Catalogue, Entry, Held, LogPlace, LogSeq, Reached, Request, Size, Target, Timeline, Verified,
+};
 use strongroom_core::{Key, Timestamp};
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -130,4 +132,8 @@ fn place(text: &str) -> LogPlace {
     let (node, here) = here.split_once('.').expect("a node and its segment");
     let LogSeq { epoch, seq: number } = seq(here);
     LogPlace { node: node.to_owned(), epoch, seq: number, previous: previous.map(seq) }
+}
+
+pub(crate) fn point(until: i64, settled: i64) -> Reached {
+    Reached { until: at(until), settled: at(settled) }
 }
