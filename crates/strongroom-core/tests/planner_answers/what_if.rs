@@ -132,7 +132,7 @@ fn restorable(catalogue: &Catalogue, request: &Request, backup: BackupId) -> boo
 }
 
 proptest! {
-    #![proptest_config(cases(192))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn a_loss_changes_what_planning_without_it_changes(

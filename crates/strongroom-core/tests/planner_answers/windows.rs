@@ -128,7 +128,7 @@ fn answers_cover_all_of_time() {
 }
 
 proptest! {
-    #![proptest_config(cases(256))]
+    #![proptest_config(cases(96))]
 
     #[test]
     fn a_moment_is_in_a_window_if_and_only_if_it_has_a_plan(world in world()) {
