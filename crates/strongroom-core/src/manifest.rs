@@ -41,6 +41,9 @@ pub struct Manifest {
     pub deletes: Deletes,
     /// What of the part was taken.
     pub filter: Filter,
+    /// The form of its pieces, by the name of the fold that merges a chain of them. `None`: they can't be merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<String>,
     /// The codecs of its parts, in the order of encoding.
     pub codecs: Vec<CodecId>,
     /// The data keys that are needed to read it.

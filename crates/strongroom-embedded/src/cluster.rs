@@ -4,17 +4,15 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use strongroom_core::cluster::{
-    Applied, Capabilities, Fold, FoldInput, FreezeRequest, Frozen, Node, PartDescription, PieceReader, PieceSpec,
-    Preflight, RestoreOptions, RestoreOutline, RestoreReport, RestoreSession, StepId, Topology,
+    Applied, Capabilities, Fold, FreezeRequest, Frozen, Node, PartDescription, PieceReader, PieceSpec, Preflight,
+    RestoreOptions, RestoreOutline, RestoreReport, RestoreSession, StepId, Topology,
 };
 use strongroom_core::id::SessionId;
 use strongroom_core::{ByteStream, Cluster, Error, Result, Timestamp};
 
-use strongroom_record::asb::Limits;
-use strongroom_record::fold::{Layer, fold_pieces};
+use strongroom_record::fold::RecordFold;
 
 use crate::EmbeddedCluster;
-use crate::namespace::checked_name;
 
 impl EmbeddedCluster {
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> Result<T> + Send + 'static) -> Result<T> {
@@ -117,13 +115,6 @@ impl Cluster for EmbeddedCluster {
     }
 
     fn fold(&self) -> Option<&dyn Fold> {
-        Some(self)
-    }
-}
-
-impl Fold for EmbeddedCluster {
-    fn fold(&self, part: &str, newest_first: Vec<FoldInput>) -> Result<ByteStream> {
-        let layers = newest_first.into_iter().map(|input| Layer::new(input.data, input.deletes, Limits::default()));
-        Ok(fold_pieces(&checked_name(part)?, layers.collect()))
+        Some(&RecordFold)
     }
 }

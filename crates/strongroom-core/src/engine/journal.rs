@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Applied, RestoreOptions, RestoreSession, StepId};
 use crate::id::SessionId;
+use crate::manifest::Blake3;
 use crate::planner::Plan;
 use crate::{Error, ErrorKind, Key, Result, Storage, StorageExt as _, Timestamp};
 
@@ -35,6 +36,8 @@ pub struct Remembered {
     pub begun: Option<RestoreSession>,
     /// Pieces that were written, as (step, piece) numbers.
     pub written: BTreeSet<(StepId, u32)>,
+    /// Stretches of merges that were written, by the hash of their content.
+    pub folded: BTreeSet<Blake3>,
     /// Steps that were sealed.
     pub sealed: BTreeSet<StepId>,
     /// What the written pieces did.
@@ -71,6 +74,9 @@ pub struct Intended {
 pub struct Mark {
     /// Pieces written, as (step, piece) numbers.
     pub written: Vec<(StepId, u32)>,
+    /// Stretches of merges written, by the hash of their content.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folded: Vec<Blake3>,
     /// Steps sealed.
     pub sealed: Vec<StepId>,
     /// What the pieces did.
@@ -81,6 +87,7 @@ impl Remembered {
     /// Takes a mark in.
     pub(super) fn note(&mut self, mark: Mark) {
         self.written.extend(mark.written);
+        self.folded.extend(mark.folded);
         self.sealed.extend(mark.sealed);
         self.applied += mark.applied;
     }

@@ -22,3 +22,11 @@ pub use list::CodedList;
 pub use proof::{Finding, Proof};
 pub use restore::{RestoreRequest, RestoreSummary, abort_restore, restore};
 pub use verify::{VerifyReport, VerifyRequest, verify};
+
+/// How many bytes a stretch of a merge has: so many are in memory for each write at work.
+fn stretch_bytes(room: &crate::pipeline::Workroom) -> usize {
+    usize::try_from(room.settings().pack_bytes / 4).map_or(STRETCH, |bytes| bytes.clamp(1, STRETCH))
+}
+
+/// The most bytes of a stretch, but for a record that has more.
+const STRETCH: usize = 8 << 20;

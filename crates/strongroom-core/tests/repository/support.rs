@@ -152,6 +152,7 @@ pub(crate) async fn commit(
         applies: Applies::Cover,
         deletes: Deletes::Seen,
         filter: Filter::default(),
+        fold: None,
         codecs: Vec::new(),
         keys: Vec::new(),
         totals: Totals {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use strongroom_core::cluster::{
-    Applied, ClusterIdentity, FreezeRequest, FrozenPart, PartOutline, PieceKind, PieceSpec, PieceSummary,
-    RestoreOptions, RestoreOutline, StepId,
+    Applied, ClusterIdentity, FoldInput, FoldRequest, FreezeRequest, FrozenPart, PartOutline, PieceKind, PieceSpec,
+    PieceSummary, RestoreOptions, RestoreOutline, StepId,
 };
 use strongroom_core::environment::{Clock, Entropy, Environment};
 use strongroom_core::id::{ClusterId, SessionId};
@@ -172,4 +172,27 @@ pub(crate) async fn write_step(
         }
     }
     Ok(applied)
+}
+
+/// Writes a chain as a restore with fold does, in small stretches.
+pub(crate) async fn write_folded(target: &EmbeddedCluster, chain: &[&Taken], options: &RestoreOptions, id: u128) {
+    let pieces = |taken: &Taken, kind| -> Vec<_> {
+        taken.pieces.iter().filter(|(piece, ..)| piece.kind == kind).map(|(_, bytes, _)| body(bytes)).collect()
+    };
+    let layer =
+        |taken: &&Taken| FoldInput { data: pieces(taken, PieceKind::Data), deletes: pieces(taken, PieceKind::Deletes) };
+    let request = FoldRequest { deletes: !options.truncate, piece_bytes: 500 };
+    let layers = chain.iter().rev().map(layer).collect();
+    let stretches = target.fold().unwrap().fold("test", request, layers).unwrap();
+    let stretches: Vec<_> = stretches.try_collect().await.unwrap();
+    let session = target.begin_restore(SessionId::from_u128(id), &outline(chain), options).await.unwrap();
+    for (number, stretch) in stretches.into_iter().enumerate() {
+        for (kind, bytes) in [(PieceKind::Data, stretch.data), (PieceKind::Deletes, stretch.deletes)] {
+            if !bytes.is_empty() {
+                let piece = PieceSpec::new(format!("folded-{number}"), kind);
+                target.write(&session, 0, "test", &piece, body(&bytes)).await.unwrap();
+            }
+        }
+    }
+    target.finish_restore(session).await.unwrap();
 }

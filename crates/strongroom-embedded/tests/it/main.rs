@@ -8,6 +8,7 @@ mod direct;
 mod engine;
 mod fixtures;
 mod folders;
+mod folding;
 mod lives;
 mod model;
 mod opening;

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use strongroom_core::cluster::{FoldInput, PieceKind, RestoreOptions};
-use strongroom_core::id::SessionId;
+use strongroom_core::ErrorKind;
+use strongroom_core::cluster::RestoreOptions;
 use strongroom_core::model::Filter;
-use strongroom_core::{Cluster as _, ErrorKind};
 use strongroom_embedded::{EmbeddedCluster, Emptying, LookIn, PutOptions};
 use strongroom_record::{Digest, Record};
 
-use crate::common::{Taken, TestClock, body, in_memory, outline, record, restore, take};
+use crate::common::{Taken, TestClock, in_memory, record, restore, take, write_folded};
 
 const SETS: [&str; 3] = ["", "a", "b"];
 
@@ -130,17 +129,7 @@ impl History {
 
 async fn folded(chain: &[&Taken]) -> EmbeddedCluster {
     let (target, _) = in_memory();
-    let pieces = |taken: &Taken, kind| -> Vec<_> {
-        taken.pieces.iter().filter(|(piece, ..)| piece.kind == kind).map(|(_, bytes, _)| body(bytes)).collect()
-    };
-    let layer =
-        |taken: &&Taken| FoldInput { data: pieces(taken, PieceKind::Data), deletes: pieces(taken, PieceKind::Deletes) };
-    let stream = target.fold().unwrap().fold("test", chain.iter().rev().map(layer).collect()).unwrap();
-    let options = RestoreOptions::default();
-    let session = target.begin_restore(SessionId::from_u128(1), &outline(chain), &options).await.unwrap();
-    let piece = &chain[0].pieces.iter().find(|(piece, ..)| piece.kind == PieceKind::Data).unwrap().0;
-    target.write(&session, 0, "test", piece, stream).await.unwrap();
-    target.finish_restore(session).await.unwrap();
+    write_folded(&target, chain, &RestoreOptions::default(), 1).await;
     target
 }
 

@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, stream};
-use strongroom_core::cluster::{
-    Applied, Conflict, FoldInput, PieceKind, RestoreOptions, RestoreOutline, RestoreSession,
-};
+use strongroom_core::cluster::{Applied, Conflict, PieceKind, RestoreOptions, RestoreOutline, RestoreSession};
 use strongroom_core::id::SessionId;
 use strongroom_core::model::Filter;
 use strongroom_core::{Cluster, Error, ErrorKind, Timestamp};
@@ -13,7 +11,7 @@ use strongroom_record::canonical::{Covers, SetHash};
 use strongroom_record::model::{CITRUSLEAF_EPOCH, IndexCollection, IndexType};
 use strongroom_record::{Function, Name, Record, SecondaryIndex};
 
-use crate::common::{Taken, body, environment, in_memory, outline, record, restore, take, write_step};
+use crate::common::{Taken, body, environment, in_memory, outline, record, restore, take, write_folded, write_step};
 
 fn put(cluster: &EmbeddedCluster, record: Record) {
     cluster.write_batch(|batch| batch.put(record, PutOptions::AS_GIVEN)).unwrap();
@@ -174,18 +172,7 @@ async fn both_ways(chain: &[&Taken], options: &RestoreOptions, prepare: impl Fn(
 
     let (target, _) = in_memory();
     prepare(&target);
-    let pieces = |taken: &Taken, kind| -> Vec<_> {
-        taken.pieces.iter().filter(|(piece, ..)| piece.kind == kind).map(|(_, bytes, _)| body(bytes)).collect()
-    };
-    let layers = chain
-        .iter()
-        .rev()
-        .map(|taken| FoldInput { data: pieces(taken, PieceKind::Data), deletes: pieces(taken, PieceKind::Deletes) });
-    let folded = target.fold().unwrap().fold("test", layers.collect()).unwrap();
-    let session = target.begin_restore(SessionId::from_u128(2), &outline(chain), options).await.unwrap();
-    let piece = &chain[0].pieces.iter().find(|(piece, ..)| piece.kind == PieceKind::Data).unwrap().0;
-    target.write(&session, 0, "test", piece, folded).await.unwrap();
-    target.finish_restore(session).await.unwrap();
+    write_folded(&target, chain, options, 2).await;
     assert_eq!(hash(&target), one_by_one, "{options:?}");
     one_by_one
 }

@@ -8,9 +8,11 @@
 //! Memory is one chunk of every stream; nothing is looked up, so a chain of any length and size folds as it streams.
 
 mod merge;
+mod pieces;
 mod sort;
 mod stream;
 
 pub use merge::Change;
+pub use pieces::{RecordFold, fold_pieces};
 pub use sort::{Sorted, Sorter};
-pub use stream::{Deletes, Layer, fold, fold_pieces};
+pub use stream::{Deletes, Layer, fold};

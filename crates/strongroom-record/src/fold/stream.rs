@@ -2,19 +2,18 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use strongroom_core::{ByteStream, Error, Result};
 
-use super::Change;
 use super::merge::{Merge, Step};
-use crate::asb::{Encoder, Limits, entities};
+use super::{Change, Sorted};
+use crate::asb::{Limits, entities};
 use crate::deletes::tombstones;
 use crate::model::{Entity, Name};
 
 /// How many entities a batch has at most.
 const BATCH: usize = 1024;
-/// How large the chunks of folded text are, about.
+/// How many bytes of records a batch has, about.
 const CHUNK: usize = 1 << 20;
 
 /// Whether a fold hands out what was deleted.
@@ -54,6 +53,24 @@ impl Layer {
         let gone = gone.map(|batch| Ok(batch?.into_iter().map(Change::Delete).collect()));
         // A delete of a layer outranks its record, so it comes first.
         Self { changes: [gone.boxed(), puts.boxed()] }
+    }
+
+    /// A layer of records that were sorted here, such as those of a tool's folder. It knows of no deletes.
+    #[must_use]
+    pub fn of_sorted(records: Sorted) -> Self {
+        let batches = stream::unfold(Some(records), |records| async move {
+            let mut records = records?;
+            let mut batch = Vec::new();
+            while batch.len() < BATCH {
+                match records.next() {
+                    Some(Ok(record)) => batch.push(Change::Put(record)),
+                    Some(Err(error)) => return Some((Err(error), None)),
+                    None => break,
+                }
+            }
+            (!batch.is_empty()).then_some((Ok(batch), Some(records)))
+        });
+        Self { changes: [stream::empty().boxed(), batches.boxed()] }
     }
 }
 
@@ -107,37 +124,6 @@ pub fn fold(newest_first: Vec<Layer>, deletes: Deletes) -> BoxStream<'static, Re
             Ok(batch) => Some((Ok(batch), Some(state))),
             Err(error) => Some((Err(error), None)),
         }
-    })
-    .fuse()
-    .boxed()
-}
-
-/// Merges layers, newest first, into one data piece: sorted compact `.asb` text, without what was deleted.
-///
-/// The stream fails as that of [`fold`].
-#[must_use]
-pub fn fold_pieces(namespace: &Name, newest_first: Vec<Layer>) -> ByteStream {
-    let mut text = Vec::new();
-    Encoder::COMPACT.header(&mut text, namespace, false);
-    let state = Some((fold(newest_first, Deletes::Drop), text));
-    stream::unfold(state, |state| async move {
-        let (mut changes, mut text) = state?;
-        while text.len() < CHUNK {
-            let batch = match changes.next().await {
-                Some(Ok(batch)) => batch,
-                Some(Err(error)) => return Some((Err(error), None)),
-                None if text.is_empty() => return None,
-                None => return Some((Ok(Bytes::from(text)), Some((changes, Vec::new())))),
-            };
-            for change in &batch {
-                if let Change::Put(record) = change
-                    && let Err(error) = Encoder::COMPACT.record(&mut text, record)
-                {
-                    return Some((Err(error), None));
-                }
-            }
-        }
-        Some((Ok(Bytes::from(text)), Some((changes, Vec::new()))))
     })
     .fuse()
     .boxed()

@@ -8,7 +8,7 @@ use futures::executor::block_on;
 use strongroom_core::ByteStream;
 use strongroom_record::asb::{Encoder, GlobalsVersion, Limits};
 use strongroom_record::canonical::{CanonicalHash, Covers, SetHash, SortedCanonicalHash};
-use strongroom_record::fold::{Change, Deletes, Layer, Sorter, fold};
+use strongroom_record::fold::{Change, Deletes, Layer, Sorted, Sorter, fold};
 use strongroom_record::folder::{FolderReader, Kind, list_service_folder};
 use strongroom_record::model::PartitionKey;
 use strongroom_record::{Digest, Entity, Record};
@@ -32,14 +32,19 @@ fn hash<'a>(covers: Covers, records: impl IntoIterator<Item = &'a Record>) -> Se
     hash.finish().unwrap()
 }
 
-/// The folder as a sorted piece, sorted with little memory.
-fn piece(folder: &str) -> ByteStream {
+/// The folder's records, sorted with little memory.
+fn sorted(folder: &str) -> Sorted {
     let scratch = tempfile::tempdir().unwrap();
     let mut sorter = Sorter::new(200_000, scratch.path());
     for record in records(folder) {
         sorter.push(record).unwrap();
     }
-    let ordered: Vec<_> = sorter.finish().unwrap().map(Result::unwrap).collect();
+    sorter.finish().unwrap()
+}
+
+/// The folder as a sorted piece.
+fn piece(folder: &str) -> ByteStream {
+    let ordered: Vec<_> = sorted(folder).map(Result::unwrap).collect();
     let mut text = Vec::new();
     Encoder::COMPACT.header(&mut text, &ordered[0].namespace, false);
     for record in &ordered {
@@ -48,9 +53,21 @@ fn piece(folder: &str) -> ByteStream {
     futures::stream::iter([Ok(Bytes::from(text))]).boxed()
 }
 
+/// Folds what is not sorted, by way of pieces and right out of the sort.
 fn folded(newest_first: &[&str]) -> BTreeMap<PartitionKey, Record> {
     let layers = newest_first.iter().map(|folder| Layer::new(vec![piece(folder)], vec![], Limits::default()));
     let changes = block_on(fold(layers.collect(), Deletes::Drop).map(Result::unwrap).concat());
+    let layers = newest_first.iter().map(|folder| Layer::of_sorted(sorted(folder)));
+    let direct = block_on(fold(layers.collect(), Deletes::Drop).map(Result::unwrap).concat());
+    // Pieces have their bins by name.
+    let by_name = |change| match change {
+        Change::Put(mut record) => {
+            record.sort_bins();
+            Change::Put(record)
+        }
+        gone @ Change::Delete(_) => gone,
+    };
+    assert!(direct.into_iter().map(by_name).eq(changes.iter().cloned()));
     let record = |change| match change {
         Change::Put(record) => (record.order(), record),
         Change::Delete(tombstone) => panic!("{tombstone:?}"),

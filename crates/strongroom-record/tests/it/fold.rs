@@ -6,10 +6,11 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::executor::block_on;
 use proptest::prelude::*;
+use strongroom_core::cluster::{Fold as _, FoldInput, FoldRequest, Folded};
 use strongroom_core::{ByteStream, ErrorKind};
 use strongroom_record::asb::{Encoder, Limits};
-use strongroom_record::deletes::{write_delete, write_header};
-use strongroom_record::fold::{Change, Deletes, Layer, Sorter, fold, fold_pieces};
+use strongroom_record::deletes::{Tombstone, tombstones, write_delete, write_header};
+use strongroom_record::fold::{Change, Deletes, Layer, RecordFold, Sorter, fold, fold_pieces};
 use strongroom_record::{Bin, BinName, Digest, Entity, Name, Particle, Record};
 
 use super::common;
@@ -75,12 +76,31 @@ fn collect(stream: futures::stream::BoxStream<'static, strongroom_core::Result<V
     block_on(stream.map(Result::unwrap).concat())
 }
 
+fn stretches(request: FoldRequest, layers: Vec<Layer>) -> Vec<Folded> {
+    block_on(fold_pieces(namespace(), request, layers).map(Result::unwrap).collect())
+}
+
+fn records(stretch: &Folded) -> Vec<Record> {
+    if stretch.data.is_empty() {
+        return Vec::new();
+    }
+    common::decode(&stretch.data, 1000).unwrap().into_iter().filter_map(Entity::into_record).collect()
+}
+
+fn tombstones_in(stretch: &Folded) -> Vec<Tombstone> {
+    if stretch.deletes.is_empty() {
+        return Vec::new();
+    }
+    block_on(tombstones(chunks(&stretch.deletes, 1000)).map(Result::unwrap).concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn a_fold_is_the_newest_state_of_every_digest(
         newest_first in prop::collection::vec(seen(), 0..6),
         chunk in 1..400_usize,
+        piece_bytes in 1..1000_usize,
     ) {
         let mut model: BTreeMap<_, Option<Record>> = BTreeMap::new();
         for seen in newest_first.iter().rev() {
@@ -101,9 +121,24 @@ proptest! {
         let dropped = collect(fold(layers(), Deletes::Drop));
         prop_assert_eq!(dropped, alive.iter().cloned().map(Change::Put).collect::<Vec<_>>());
 
-        let text = block_on(fold_pieces(&namespace(), layers()).map(|chunk| chunk.unwrap().to_vec()).concat());
-        let read: Vec<_> = common::decode(&text, 1000).unwrap().into_iter().filter_map(Entity::into_record).collect();
-        prop_assert_eq!(read, alive);
+        for (deletes, piece_bytes) in [(true, piece_bytes), (false, piece_bytes), (true, usize::MAX)] {
+            let request = FoldRequest { deletes, piece_bytes };
+            let stretches = stretches(request, layers());
+            let mut read = Vec::new();
+            for stretch in &stretches {
+                let (records, gone) = (records(stretch), tombstones_in(stretch));
+                prop_assert_eq!((records.len() as u64, gone.len() as u64), (stretch.records, stretch.deleted));
+                let mut states: Vec<_> = records.into_iter().map(|record| (record.order(), Some(record))).collect();
+                states.extend(gone.into_iter().map(|gone| (gone.digest.order(), None)));
+                states.sort_by_key(|(order, _)| *order);
+                prop_assert!(!states.is_empty(), "no stretch is for nothing");
+                read.extend(states);
+            }
+            let wanted: Vec<_> = emitted.iter().filter(|(_, state)| deletes || state.is_some()).cloned().collect();
+            prop_assert_eq!(read, wanted, "in order over all stretches, each once");
+            let small = |stretch: &Folded| stretch.data.len() + stretch.deletes.len() < piece_bytes + 200;
+            prop_assert!(piece_bytes == usize::MAX || stretches.iter().all(small));
+        }
     }
 
     #[test]
@@ -156,6 +191,21 @@ fn what_is_not_sorted_or_no_record_is_refused() {
     assert!(error.to_string().contains("is in namespace other, the others are in test"), "{error}");
     let error = first_error("Version 3.1\n* i test  ix N 1 b N\n");
     assert_eq!(error.to_string(), "index ix is in a piece of records (schema belongs in a piece of its own)");
+}
+
+#[test]
+fn pieces_of_another_part_are_told() {
+    let mut data = Vec::new();
+    Encoder::COMPACT.header(&mut data, &namespace(), false);
+    Encoder::COMPACT.record(&mut data, &record(1, 1)).unwrap();
+    let request = FoldRequest { deletes: false, piece_bytes: 1000 };
+    let input = || vec![FoldInput { data: vec![chunks(&data, 100)], deletes: Vec::new() }];
+    let mut folded = RecordFold.fold("other", request, input()).unwrap();
+    let error = block_on(folded.next()).unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains("is in namespace test, not other"), "{error}");
+    assert!(block_on(folded.next()).is_none());
+    assert!(RecordFold.fold("", request, input()).is_err_and(|error| error.kind() == ErrorKind::Invalid));
 }
 
 #[test]

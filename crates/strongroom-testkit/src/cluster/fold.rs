@@ -1,10 +1,10 @@
-//! Merging the pieces of a chain, newest first, into one sorted stream.
+//! Merging the pieces of a chain, newest first, in stretches.
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
-use futures::{StreamExt as _, stream};
-use strongroom_core::cluster::{Fold, FoldInput};
+use bytes::BytesMut;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use strongroom_core::cluster::{Fold, FoldInput, FoldRequest, Folded};
 use strongroom_core::{ByteStream, Error, Result};
 
 use super::piece::{Decoder, Encoder, Entry, Place};
@@ -59,45 +59,73 @@ impl Lane {
 struct Merge {
     /// Newest first; data and deletes of one backup never hold the same record.
     lanes: Vec<Lane>,
-    encoder: Option<Encoder>,
+    request: FoldRequest,
 }
 
 impl Merge {
-    async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        let mut out = BytesMut::new();
-        while out.len() < 16 * 1024 {
-            let Some(encoder) = &mut self.encoder else { break };
-            let mut first: Option<Place> = None;
-            for lane in &mut self.lanes {
-                if lane.fill().await? {
-                    let place = lane.ready.front().map(Entry::place);
-                    first = [first, place].into_iter().flatten().min();
-                }
-            }
-            let Some(first) = first else {
-                self.encoder.take().unwrap_or_default().finish(&mut out);
-                break;
-            };
-            let same = |lane: &&mut Lane| lane.ready.front().is_some_and(|entry| entry.place() == first);
-            let states = self.lanes.iter_mut().filter(same).filter_map(|lane| lane.ready.pop_front());
-            let states: Vec<Entry> = states.collect();
-            if let Some(newest @ (Entry::Record { value: Some(_), .. } | Entry::Table(_))) = states.first() {
-                encoder.push(newest, &mut out);
+    /// The next final state.
+    async fn next(&mut self) -> Result<Option<Entry>> {
+        let mut first: Option<Place> = None;
+        for lane in &mut self.lanes {
+            if lane.fill().await? {
+                let place = lane.ready.front().map(Entry::place);
+                first = [first, place].into_iter().flatten().min();
             }
         }
-        Ok(Some(out.freeze()).filter(|out| !out.is_empty()))
+        let Some(first) = first else { return Ok(None) };
+        let same = |lane: &&mut Lane| lane.ready.front().is_some_and(|entry| entry.place() == first);
+        let states: Vec<Entry> = self.lanes.iter_mut().filter(same).filter_map(|lane| lane.ready.pop_front()).collect();
+        Ok(states.into_iter().next())
+    }
+
+    /// The next stretch; nothing at all at the end.
+    async fn stretch(&mut self) -> Result<Folded> {
+        let (mut data, mut deletes) = (BytesMut::new(), BytesMut::new());
+        let (mut puts, mut gone) = (Encoder::default(), Encoder::default());
+        let mut folded = Folded::default();
+        while data.len() + deletes.len() < self.request.piece_bytes.max(1)
+            && let Some(state) = self.next().await?
+        {
+            match state {
+                Entry::Record { value: None, .. } if self.request.deletes => {
+                    gone.push(&state, &mut deletes);
+                    folded.deleted += 1;
+                }
+                Entry::Record { value: None, .. } => {}
+                Entry::Record { .. } | Entry::Table(_) => {
+                    puts.push(&state, &mut data);
+                    folded.records += 1;
+                }
+            }
+        }
+        if folded.records > 0 {
+            puts.finish(&mut data);
+        }
+        if folded.deleted > 0 {
+            gone.finish(&mut deletes);
+        }
+        Ok(Folded { data: data.freeze(), deletes: deletes.freeze(), ..folded })
     }
 }
 
 impl Fold for SimulatedFold {
-    fn fold(&self, _part: &str, newest_first: Vec<FoldInput>) -> Result<ByteStream> {
+    fn name(&self) -> &'static str {
+        "simulated"
+    }
+
+    fn fold(
+        &self,
+        _part: &str,
+        request: FoldRequest,
+        newest_first: Vec<FoldInput>,
+    ) -> Result<BoxStream<'static, Result<Folded>>> {
         let lanes = newest_first.into_iter().flat_map(|input| [Lane::new(input.data), Lane::new(input.deletes)]);
-        let merge = Merge { lanes: lanes.collect(), encoder: Some(Encoder::default()) };
+        let merge = Merge { lanes: lanes.collect(), request };
         Ok(stream::unfold(Some(merge), async |merge| {
             let mut merge = merge?;
-            match merge.chunk().await {
-                Ok(Some(chunk)) => Some((Ok(chunk), Some(merge))),
-                Ok(None) => None,
+            match merge.stretch().await {
+                Ok(folded) if folded == Folded::default() => None,
+                Ok(folded) => Some((Ok(folded), Some(merge))),
                 Err(error) => Some((Err(error), None)),
             }
         })

@@ -99,7 +99,7 @@ impl SimulatedCluster {
         let options = &self.shared.options;
         let seen = options.deletes == Deletes::Seen;
         let mut pieces = vec![spec("schema", PieceKind::Schema, detail, What::Schema)];
-        let count = options.pieces.clamp(1, PARTITIONS);
+        let count = state.pieces.unwrap_or(options.pieces).clamp(1, PARTITIONS);
         for number in 0..count {
             let edge = |number: u16| u16::try_from(u32::from(number) * u32::from(PARTITIONS) / u32::from(count));
             let (first, end) = (edge(number).unwrap_or(0), edge(number + 1).unwrap_or(PARTITIONS));

@@ -58,6 +58,9 @@ struct State {
     sessions: BTreeMap<SessionId, restore::Session>,
     faults: Vec<(PartName, PartFault)>,
     reads: BTreeMap<String, u64>,
+    writes: BTreeMap<String, u64>,
+    /// Overrides the options.
+    pieces: Option<u16>,
 }
 
 impl State {
@@ -195,6 +198,17 @@ impl SimulatedCluster {
     #[must_use]
     pub fn reads(&self) -> BTreeMap<String, u64> {
         self.lock().reads.clone()
+    }
+
+    /// How often restores wrote or deleted each record that they were asked for: `part/table/record` to count.
+    #[must_use]
+    pub fn writes(&self) -> BTreeMap<String, u64> {
+        self.lock().writes.clone()
+    }
+
+    /// Cuts parts into so many data pieces from now on.
+    pub fn cut_into(&self, pieces: u16) {
+        self.lock().pieces = Some(pieces);
     }
 
     /// Makes `part` fail in this way, beside what it does already.

@@ -12,7 +12,7 @@ use strongroom_core::model::{Filter, PartName};
 use strongroom_core::{ByteStream, Error, Result, Timestamp};
 
 use super::freeze::{Detail, What, supported, takes};
-use super::history::{FILES, Version};
+use super::history::{FILES, Version, line};
 use super::piece::{Decoder, Entry};
 use super::{PartFault, SimulatedCluster, State};
 
@@ -156,7 +156,7 @@ impl SimulatedCluster {
     fn apply(&self, session: &RestoreSession, part: &str, kind: PieceKind, entry: Entry) -> Result<Applied> {
         let mut state = self.lock();
         let state = &mut *state;
-        let known = open(state, session)?;
+        open(state, session)?;
         let (options, mut applied) = (&session.options, Applied::default());
         let target = options.target_of(part).to_owned();
         let (table, record, moment, value) = match entry {
@@ -177,9 +177,11 @@ impl SimulatedCluster {
             applied.filtered = 1;
             return Ok(applied);
         }
+        *state.writes.entry(line(&target, &table, &record)).or_default() += 1;
         let place = (target, table, record);
         let count =
             |applied: &mut Applied| *if value.is_some() { &mut applied.written } else { &mut applied.deleted } += 1;
+        let known = open(state, session)?;
         match known.written.get(&place) {
             Some(done) if *done >= moment => {
                 count(&mut applied);

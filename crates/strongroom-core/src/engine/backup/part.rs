@@ -36,6 +36,8 @@ pub(super) struct Common<'a> {
     pub(super) yard: &'a Arc<Yard>,
     pub(super) list: &'a CodedList,
     pub(super) tool: &'a str,
+    /// The name of the cluster's fold.
+    pub(super) fold: Option<String>,
 }
 
 impl BegunNote {
@@ -106,6 +108,7 @@ impl PartWork<'_> {
             applies: self.frozen.applies,
             deletes: self.frozen.deletes,
             filter: self.frozen.filter.clone(),
+            fold: common.fold.clone(),
             codecs: self.note.codecs.clone(),
             keys: keys.into_iter().collect(),
             totals: totals(pieces, self.stored.reused_bytes),

@@ -129,7 +129,8 @@ impl Run {
         self.progress.enter(Phase::Moving);
         let tool = if self.request.tool.is_empty() { TOOL } else { &self.request.tool };
         let (topology, list, repository) = (&prepared.topology, &prepared.list, &self.repository);
-        let common = Common { repository, lease, topology, yard: &yard, list, tool };
+        let fold = self.cluster.fold().map(|fold| fold.name().to_owned());
+        let common = Common { repository, lease, topology, yard: &yard, list, tool, fold };
         let moved = join_all(works.into_iter().map(|(Choice { reason, warnings, .. }, work)| async {
             let (part, mut notes) = (work.frozen.part.clone(), [work.frozen.notes.clone(), warnings].concat());
             match work.run(&common).await {

@@ -38,12 +38,15 @@ impl Applier<'_> {
         }
         // Logs are replayed, and not merged.
         let folded = steps.iter().take_while(|step| step.of_kind(PieceKind::Log).next().is_none()).count();
-        let (fold, rest) =
-            if folded > 1 && self.run.target.fold().is_some() { steps.split_at(folded) } else { steps.split_at(0) };
-        if !fold.is_empty() {
-            self.folded(fold).await?;
-        }
-        for step in rest {
+        let (merged, logs) = steps.split_at(folded);
+        let one_by_one = match self.fold_of(merged) {
+            Some(fold) => {
+                self.folded(merged, fold).await?;
+                logs
+            }
+            None => steps,
+        };
+        for step in one_by_one {
             for kind in [PieceKind::Data, PieceKind::Deletes, PieceKind::Log] {
                 self.pieces(step, kind).await?;
             }
@@ -117,8 +120,8 @@ impl Applier<'_> {
         receipt.applied.into_iter().for_each(|one| applied += one);
         Ok(Mark {
             written: numbers.into_iter().map(|number| (step.step, number)).collect(),
-            sealed: Vec::new(),
             applied,
+            ..Mark::default()
         })
     }
 

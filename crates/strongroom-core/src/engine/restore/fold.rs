@@ -1,15 +1,16 @@
-//! Merging the steps of a chain into one sorted stream, so that each record is written once, in its final state.
+//! Merging the steps of a chain, so that each record is written once, in its final state.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::stream::StreamExt as _;
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use super::apply::Applier;
 use super::source::{SourceStep, wants};
-use crate::cluster::{Applied, Fold, FoldInput, PieceKind, PieceSpec};
+use crate::cluster::{Applied, Fold, FoldInput, FoldRequest, Folded, PieceKind, PieceSpec, StepId};
 use crate::engine::journal::Mark;
-use crate::manifest::StoredPiece;
+use crate::engine::stretch_bytes;
+use crate::manifest::{Blake3, StoredPiece};
 use crate::pipeline::{PartReader, Share};
 use crate::{ByteStream, Result};
 
@@ -17,17 +18,20 @@ use crate::{ByteStream, Result};
 const FOLDED: u32 = u32::MAX;
 
 impl Applier<'_> {
-    /// Writes the merge of `steps` after what was deleted in any of them: what was written again later comes back with
-    /// the data.
-    pub(super) async fn folded(&self, steps: &[&SourceStep]) -> Result<()> {
-        for step in steps {
-            self.pieces(step, PieceKind::Deletes).await?;
-        }
-        let (Some(newest), Some(fold)) = (steps.last(), self.run.target.fold()) else { return Ok(()) };
+    /// The fold that merges `steps` for the target, if there is one: all of them must have its form.
+    pub(super) fn fold_of(&self, steps: &[&SourceStep]) -> Option<&dyn Fold> {
+        let fold = self.run.target.fold()?;
+        let same = |step: &&SourceStep| step.manifest.fold.as_deref() == Some(fold.name());
+        (steps.len() > 1 && !self.run.request.no_fold && steps.iter().all(same)).then_some(fold)
+    }
+
+    /// Writes the merge of `steps`: each record once, what was deleted last included.
+    pub(super) async fn folded(&self, steps: &[&SourceStep], fold: &dyn Fold) -> Result<()> {
+        let Some(newest) = steps.last() else { return Ok(()) };
         let done = self.memory.lock().await.written.contains(&(newest.step, FOLDED));
         if wants(&self.session.options, PieceKind::Data) && !done {
-            let applied = self.merge(steps, fold).await?;
-            self.remember(Mark { written: vec![(newest.step, FOLDED)], sealed: Vec::new(), applied }).await?;
+            self.merge(steps, fold).await?;
+            self.remember(Mark { written: vec![(newest.step, FOLDED)], ..Mark::default() }).await?;
         }
         for step in steps {
             self.seal(step).await?;
@@ -35,22 +39,23 @@ impl Applier<'_> {
         Ok(())
     }
 
-    /// Merges and writes. A merge can't change to another copy in its middle, so it begins again: writing twice is the
-    /// same as once.
-    async fn merge(&self, steps: &[&SourceStep], fold: &dyn Fold) -> Result<Applied> {
+    /// Merges and writes. A merge can't change to another copy in its middle, so it begins again, and leaves out what was
+    /// written.
+    async fn merge(&self, steps: &[&SourceStep], fold: &dyn Fold) -> Result<()> {
         let mut from = vec![0; steps.len()];
         let part = steps.first().map_or("", |step| step.part.as_str());
+        let deletes = !self.starts_from_nothing(steps).await;
+        let request = FoldRequest { deletes, piece_bytes: stretch_bytes(&self.room) };
+        let newest = steps.last().map_or(0, |step| step.step);
         loop {
             let watch = Arc::new(Watch::new(self.progress.begin(), steps.len()));
             let inputs = steps.iter().zip(&from).enumerate().rev();
             let inputs = inputs.map(|(at, (step, copy))| self.fold_input(step, *copy, at, &watch)).collect();
-            let body = fold.fold(part, inputs)?;
-            let spec = PieceSpec::new("folded", PieceKind::Data);
-            let newest = steps.last().map_or(0, |step| step.step);
-            let error = match self.run.target.write(self.session, newest, part, &spec, body).await {
-                Ok(applied) => {
-                    watch.keep(steps.iter().flat_map(|step| step.of_kind(PieceKind::Data)).map(|(_, piece)| piece));
-                    return Ok(applied);
+            let error = match self.stretches(newest, part, fold.fold(part, request, inputs)?).await {
+                Ok(()) => {
+                    let pieces = |kind| steps.iter().flat_map(move |step| step.of_kind(kind)).map(|(_, piece)| piece);
+                    watch.keep(pieces(PieceKind::Data).chain(pieces(PieceKind::Deletes)));
+                    return Ok(());
                 }
                 Err(error) => error.within(format!("part '{}'", part.escape_debug())),
             };
@@ -63,6 +68,47 @@ impl Applier<'_> {
             self.run
                 .warn(format!("a copy of backup {} failed, and another one is read: {error}", step.manifest.backup));
         }
+    }
+
+    /// Whether the target holds nothing that would have to be deleted: it was emptied, and no earlier attempt has written
+    /// backups one by one.
+    async fn starts_from_nothing(&self, steps: &[&SourceStep]) -> bool {
+        let memory = self.memory.lock().await;
+        let mut data =
+            steps.iter().flat_map(|step| step.of_kind(PieceKind::Data).map(|(number, _)| (step.step, number)));
+        self.session.options.truncate && !data.any(|piece| memory.written.contains(&piece))
+    }
+
+    /// Writes what comes out of a merge, several stretches at a time.
+    async fn stretches(&self, step: StepId, part: &str, stretches: BoxStream<'static, Result<Folded>>) -> Result<()> {
+        let writes = stretches.map(|folded| async move { self.stretch(step, part, folded?).await });
+        let mut writes = writes.buffer_unordered(self.room.settings().parallel);
+        while let Some(mark) = writes.try_next().await? {
+            self.remember(mark).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a stretch, unless it was written before.
+    async fn stretch(&self, step: StepId, part: &str, folded: Folded) -> Result<Mark> {
+        let Folded { data, records, deletes, deleted } = folded;
+        // Its content is its name: where a merge is cut may change from version to version.
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(data.len() as u64).to_le_bytes()).update(&data).update(&deletes);
+        let name = Blake3::from(hasher.finalize());
+        if self.memory.lock().await.folded.contains(&name) {
+            return Ok(Mark::default());
+        }
+        self.room.pass_records(records + deleted).await;
+        let mut applied = Applied::default();
+        for (kind, body) in [(PieceKind::Data, data), (PieceKind::Deletes, deletes)] {
+            if !body.is_empty() {
+                let piece = PieceSpec::new(format!("folded-{name}"), kind);
+                let body = stream::iter([Ok(body)]).boxed();
+                applied += self.run.target.write(self.session, step, part, &piece, body).await?;
+            }
+        }
+        Ok(Mark { folded: vec![name], applied, ..Mark::default() })
     }
 
     /// The pieces of one step, in the order in which the fold wants them.

@@ -36,6 +36,7 @@ use crate::{Cluster, Storage};
 
 /// How a restore is run.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of independent wishes")]
 pub struct RestoreRequest {
     /// What happens in the target.
     pub options: RestoreOptions,
@@ -57,6 +58,8 @@ pub struct RestoreRequest {
     pub accept_cluster: bool,
     /// Who moves the pieces; `None`: this process. A merge of a chain is always done by this process.
     pub worker: Option<RemoteWorker>,
+    /// Write the backups of a chain one after the other even where they could be merged: for comparison.
+    pub no_fold: bool,
     /// Plan and check everything, and change nothing.
     pub dry_run: bool,
 }

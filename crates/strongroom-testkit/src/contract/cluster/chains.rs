@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use futures::StreamExt as _;
-use strongroom_core::cluster::{FoldInput, FreezeRequest, PieceKind, PieceSpec};
+use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
+use strongroom_core::cluster::{FoldInput, FoldRequest, Folded, FreezeRequest, PieceKind, PieceSpec};
 use strongroom_core::model::{Applies, Deletes, PartName};
 use strongroom_core::{ErrorKind, Timestamp};
 
@@ -29,6 +30,14 @@ fn chain_contents(
         |name: &String| !seen && !wanted.contains_key(name) && earlier.iter().any(|then| then.contains_key(name));
     let found = found.iter().filter(|(name, _)| !back(name)).map(|(name, value)| (name.clone(), value.clone()));
     same_contents(clause, &found.collect(), wanted);
+}
+
+/// All stretches of a fold.
+async fn folded(
+    clause: &str,
+    stretches: strongroom_core::Result<BoxStream<'static, strongroom_core::Result<Folded>>>,
+) -> strongroom_core::Result<Vec<Folded>> {
+    granted(clause, stretches).try_collect().await
 }
 
 impl Check<'_> {
@@ -131,28 +140,38 @@ impl Check<'_> {
             for (spec, bytes, _) in schemas {
                 granted("write", cluster.write(&session, step, name, spec, body_of(bytes, 500)).await);
             }
-            let merged = granted("fold", fold.fold(name, inputs()));
-            let spec = PieceSpec {
-                name: "fold".to_owned(),
-                kind: PieceKind::Data,
-                place: None,
-                group: None,
-                bytes: None,
-                content: None,
-                detail: serde_json::Value::Null,
-            };
-            granted("write of a folded chain", cluster.write(&session, step, name, &spec, merged).await);
+            let request = FoldRequest { deletes: true, piece_bytes: 700 };
+            let merged = folded("fold", fold.fold(name, request, inputs())).await;
+            let merged = granted("fold", merged);
+            let again = granted("fold", folded("fold", fold.fold(name, request, inputs())).await);
+            assert_eq!(merged, again, "cluster contract: a fold of the same is the same");
+            for (at, stretch) in merged.iter().enumerate() {
+                assert_eq!(stretch.data.is_empty(), stretch.records == 0, "cluster contract: no records are no bytes");
+                assert_eq!(
+                    stretch.deletes.is_empty(),
+                    stretch.deleted == 0,
+                    "cluster contract: no deletes are no bytes"
+                );
+                for (kind, bytes) in [(PieceKind::Data, &stretch.data), (PieceKind::Deletes, &stretch.deletes)] {
+                    let spec = PieceSpec::new(format!("fold-{at}"), kind);
+                    if !bytes.is_empty() {
+                        let written = cluster.write(&session, step, name, &spec, body_of(bytes, 500)).await;
+                        granted("write of a folded chain", written);
+                    }
+                }
+            }
             granted("seal_step", cluster.seal_step(&session, step).await);
+            // Where it starts from nothing, what was deleted is not there; however it is cut, the records are the same.
+            let whole = FoldRequest { deletes: false, piece_bytes: usize::MAX };
+            let whole = granted("fold", folded("fold", fold.fold(name, whole, inputs())).await);
+            assert!(whole.len() <= 1, "cluster contract: a stretch is cut where it is full");
+            let count = |all: &[Folded]| all.iter().map(|stretch| stretch.records).sum::<u64>();
+            assert_eq!(count(&whole), count(&merged), "cluster contract: deletes in a fold do not change its records");
+            assert_eq!(whole.iter().map(|stretch| stretch.deleted).sum::<u64>(), 0);
             let mut broken = inputs();
             broken[0].data.push(body_of(&vec![0xee; 5000].into(), 100));
-            let reader = async {
-                let mut merged = fold.fold(name, broken)?;
-                while let Some(chunk) = merged.next().await {
-                    drop(chunk?);
-                }
-                strongroom_core::Result::Ok(())
-            };
-            refused("fold of bytes that are no piece", &[ErrorKind::Corrupt], reader.await);
+            let reader = folded("fold", fold.fold(name, request, broken)).await;
+            refused("fold of bytes that are no piece", &[ErrorKind::Corrupt], reader);
         }
         granted("finish_restore", cluster.finish_restore(session).await);
         let last = states.len() - 1;
