@@ -55,6 +55,8 @@ impl Arguments {
                 lines.push(format!("{} part '{}': {found}, {objects} looked at", backup.backup, backup.part));
                 lines.extend(backup.findings.iter().map(|finding| format!("  {}: {}", finding.key, finding.problem)));
             }
+            lines
+                .extend(report.unusable.iter().map(|finding| format!("UNUSABLE {}: {}", finding.key, finding.problem)));
             if lines.is_empty() {
                 lines.push("no backups to check".to_owned());
             }

@@ -21,7 +21,7 @@ pub use journal::Journal;
 pub use list::CodedList;
 pub use proof::{Finding, Proof};
 pub use restore::{RestoreRequest, RestoreSummary, abort_restore, restore};
-pub use verify::{VerifyReport, VerifyRequest, verify};
+pub use verify::{VerifiedBackup, VerifyReport, VerifyRequest, verify};
 
 /// How many bytes a stretch of a merge has: so many are in memory for each write at work.
 fn stretch_bytes(room: &crate::pipeline::Workroom) -> usize {

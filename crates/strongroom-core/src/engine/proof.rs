@@ -11,6 +11,7 @@ use crate::id::RepositoryId;
 use crate::manifest::{Blake3, ObjectRef, StoredPiece};
 use crate::model::Depth;
 use crate::pipeline::{PartReader, Workroom};
+use crate::repository::Broken;
 use crate::{Error, ErrorKind, Key, PutMode, Result, Storage};
 
 /// How a restore proves its source before anything is destroyed.
@@ -33,10 +34,17 @@ pub enum Proof {
 pub struct Finding {
     /// The object, or the first object of the piece.
     pub key: Key,
-    /// `NOT_FOUND` or `CORRUPT`.
+    /// `NOT_FOUND` or `CORRUPT`; `UNSUPPORTED` for a manifest that a newer version wrote.
     pub kind: ErrorKind,
     /// What is wrong, one line.
     pub problem: String,
+}
+
+impl Finding {
+    /// A manifest that can't be used.
+    pub(super) fn of_broken(broken: &Broken) -> Self {
+        Self { key: broken.key.clone(), kind: broken.kind, problem: broken.why.clone() }
+    }
 }
 
 /// Proves objects of one repository in one storage.
@@ -217,7 +225,8 @@ pub(super) async fn transfer(
     }
 }
 
-fn note(findings: &mut Vec<Finding>, key: &Key, outcome: Result<()>) -> Result<()> {
+/// Takes what is missing or damaged as a finding about `key`.
+pub(super) fn note(findings: &mut Vec<Finding>, key: &Key, outcome: Result<()>) -> Result<()> {
     match outcome {
         Ok(()) => Ok(()),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {

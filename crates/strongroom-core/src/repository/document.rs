@@ -2,7 +2,7 @@
 //! that proves all bytes before it. A cut, a flip or a swapped object is told before a single field is believed.
 //!
 //! ```text
-//! {"strongroom":"manifest","format":1,"repository":"…","nonce":"…"}
+//! {"strongroom":"manifest","format":1,"repository":"…","name":"…","nonce":"…"}
 //! <body: one JSON value a line>
 //! {"blake3":"<64 hex digits>"}
 //! ```
@@ -40,8 +40,18 @@ struct Head {
     strongroom: Kind,
     format: u32,
     repository: RepositoryId,
+    /// The object's own name: one that was swapped with another of its kind, or put back in a later one's place, is told.
+    #[serde(default)]
+    name: String,
     #[serde(default)]
     nonce: String,
+}
+
+impl Head {
+    fn new(kind: Kind, repository: RepositoryId, key: &Key, nonce: [u8; 16]) -> Self {
+        let (name, nonce) = (key.as_str().to_owned(), hex(&nonce));
+        Self { strongroom: kind, format: FORMAT, repository, name, nonce }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,24 +62,26 @@ struct Foot {
 /// The length of the last line with its line feed: `{"blake3":"` + 64 + `"}` + LF.
 const FOOT: usize = 78;
 
-/// Puts lines into a frame.
+/// Puts lines into the frame of the object `key`.
 pub(crate) fn seal<T: Serialize>(
     kind: Kind,
     repository: RepositoryId,
+    key: &Key,
     nonce: [u8; 16],
     lines: impl IntoIterator<Item = T>,
 ) -> Result<Bytes> {
-    seal_with(kind, repository, nonce, |out| lines.into_iter().try_for_each(|line| push_line(out, &line)))
+    seal_with(kind, repository, key, nonce, |out| lines.into_iter().try_for_each(|line| push_line(out, &line)))
 }
 
 /// Puts a body into a frame. `body` appends it; it must end in a line feed.
 pub(crate) fn seal_with(
     kind: Kind,
     repository: RepositoryId,
+    key: &Key,
     nonce: [u8; 16],
     body: impl FnOnce(&mut Vec<u8>) -> Result<()>,
 ) -> Result<Bytes> {
-    let head = Head { strongroom: kind, format: FORMAT, repository, nonce: hex(&nonce) };
+    let head = Head::new(kind, repository, key, nonce);
     let mut out = Vec::with_capacity(512);
     push_line(&mut out, &head)?;
     body(&mut out)?;
@@ -85,10 +97,11 @@ const CHUNK: usize = 256 << 10;
 pub(crate) fn chunks<T: Serialize>(
     kind: Kind,
     repository: RepositoryId,
+    key: &Key,
     nonce: [u8; 16],
     lines: impl Iterator<Item = T>,
 ) -> impl Iterator<Item = Result<Bytes>> {
-    let head = Head { strongroom: kind, format: FORMAT, repository, nonce: hex(&nonce) };
+    let head = Head::new(kind, repository, key, nonce);
     let mut lines = lines.fuse();
     let (mut head, mut hasher, mut over) = (Some(head), blake3::Hasher::new(), false);
     std::iter::from_fn(move || {
@@ -277,6 +290,9 @@ fn check_head(key: &Key, head: &Head, kinds: &[Kind], repository: Option<Reposit
     if repository.is_some_and(|own| own != head.repository) {
         return Err(damaged("it belongs to another repository"));
     }
+    if head.name != key.as_str() {
+        return Err(damaged(&format!("it was written as '{}'", head.name.escape_debug())));
+    }
     Ok(())
 }
 
@@ -300,7 +316,7 @@ mod tests {
     }
 
     fn sealed() -> Bytes {
-        seal(Kind::Segment, REPOSITORY, [1; 16], ["one", "two"]).unwrap()
+        seal(Kind::Segment, REPOSITORY, &key(), [1; 16], ["one", "two"]).unwrap()
     }
 
     #[test]
@@ -333,8 +349,11 @@ mod tests {
     }
 
     #[test]
-    fn another_kind_or_repository_is_refused() {
+    fn another_kind_repository_or_name_is_refused() {
         let bytes = sealed();
+        let other = Key::new("catalogue/y").unwrap();
+        let error = open(&other, &bytes, &[Kind::Segment], Some(REPOSITORY)).err().unwrap();
+        assert_eq!(error.message(), "catalogue/y is damaged: it was written as 'catalogue/x'");
         assert!(open(&key(), &bytes, &[Kind::Lease], None).is_err());
         assert!(open(&key(), &bytes, &[Kind::Segment], Some(RepositoryId::from_u128(8))).is_err());
     }
@@ -368,9 +387,9 @@ mod tests {
         for count in [0, 1, 5000] {
             let lines: Vec<String> = (0..count).map(|number| format!("{number:0100}")).collect();
             let made: Vec<Bytes> =
-                chunks(Kind::Pieces, REPOSITORY, [1; 16], lines.iter()).map(Result::unwrap).collect();
+                chunks(Kind::Pieces, REPOSITORY, &key(), [1; 16], lines.iter()).map(Result::unwrap).collect();
             let made = made.concat();
-            assert_eq!(made, seal(Kind::Pieces, REPOSITORY, [1; 16], &lines).unwrap());
+            assert_eq!(made, seal(Kind::Pieces, REPOSITORY, &key(), [1; 16], &lines).unwrap());
             for size in [1, 50, 77, 78, 79, 1 << 20] {
                 if made.len() / size < 10_000 {
                     assert_eq!(in_chunks(&made, size).unwrap(), lines, "{size}");
@@ -381,7 +400,7 @@ mod tests {
 
     #[test]
     fn every_cut_and_every_flip_is_told_in_chunks_too() {
-        let bytes = seal(Kind::Pieces, REPOSITORY, [1; 16], ["one", "two"]).unwrap();
+        let bytes = seal(Kind::Pieces, REPOSITORY, &key(), [1; 16], ["one", "two"]).unwrap();
         for end in 0..bytes.len() {
             assert_eq!(in_chunks(&bytes[..end], 10).unwrap_err().kind(), ErrorKind::Corrupt, "cut at {end}");
         }
@@ -390,8 +409,10 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(in_chunks(&flipped, 10).is_err() || flipped.eq_ignore_ascii_case(&bytes), "bit {bit}");
         }
-        assert!(in_chunks(&seal(Kind::Segment, REPOSITORY, [1; 16], ["x"]).unwrap(), 10).is_err());
-        assert!(in_chunks(&seal(Kind::Pieces, RepositoryId::from_u128(8), [1; 16], ["x"]).unwrap(), 10).is_err());
+        assert!(in_chunks(&seal(Kind::Segment, REPOSITORY, &key(), [1; 16], ["x"]).unwrap(), 10).is_err());
+        assert!(
+            in_chunks(&seal(Kind::Pieces, RepositoryId::from_u128(8), &key(), [1; 16], ["x"]).unwrap(), 10).is_err()
+        );
     }
 
     proptest::proptest! {

@@ -59,7 +59,7 @@ impl Repository {
             codecs: options.codecs,
             tool: concat!("strongroom ", env!("CARGO_PKG_VERSION")).to_owned(),
         };
-        let body = document::seal(Kind::Repository, info.id, environment.random()?, [&info])?;
+        let body = document::seal(Kind::Repository, info.id, &key, environment.random()?, [&info])?;
         put(&*storage, &key, body).await.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => already().because(error),
             _ => error.within("the repository could not be made"),

@@ -378,7 +378,7 @@ impl Lease {
                 terms: self.terms.clone(),
             };
             let key = layout::numbered(&self.folder, number)?;
-            let written = put(&*repository.storage, &key, repository.seal(Kind::Lease, [&body])?).await;
+            let written = put(&*repository.storage, &key, repository.seal(Kind::Lease, &key, [&body])?).await;
             // A name below the newest may be free again after a clean-up, so only the newest counts.
             let newest = repository.newest_epoch(&self.folder).await?;
             let own = newest.epoch.as_ref().is_some_and(|epoch| epoch.holder == self.holder);

@@ -23,6 +23,7 @@ mod objects;
 mod pieces;
 mod prune;
 mod registration;
+mod survey;
 mod writer;
 
 use std::sync::Arc;

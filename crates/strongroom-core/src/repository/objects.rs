@@ -69,12 +69,17 @@ pub(super) async fn is_empty(storage: &dyn Storage, prefix: &str) -> Result<bool
 impl Repository {
     /// Writes a document of one value.
     pub(super) async fn put_document<T: Serialize>(&self, key: &Key, kind: Kind, value: &T) -> Result<()> {
-        put(&*self.storage, key, self.seal(kind, [value])?).await
+        put(&*self.storage, key, self.seal(kind, key, [value])?).await
     }
 
-    /// Puts lines into a frame with a fresh nonce.
-    pub(super) fn seal<T: Serialize>(&self, kind: Kind, lines: impl IntoIterator<Item = T>) -> Result<Bytes> {
-        document::seal(kind, self.id(), self.environment.random()?, lines)
+    /// Puts lines into the frame of the object `key`, with a fresh nonce.
+    pub(super) fn seal<T: Serialize>(
+        &self,
+        kind: Kind,
+        key: &Key,
+        lines: impl IntoIterator<Item = T>,
+    ) -> Result<Bytes> {
+        document::seal(kind, self.id(), key, self.environment.random()?, lines)
     }
 
     /// Reads a document of one value.

@@ -102,12 +102,14 @@ impl Repository {
                 }
             }
         });
-        let chunks = document::chunks(Kind::Pieces, self.id(), self.environment.random()?, lines);
-        let list = form.store(&*self.storage, &folder.pieces(nonce)?, Box::new(chunks)).await?;
+        let key = folder.pieces(nonce)?;
+        let chunks = document::chunks(Kind::Pieces, self.id(), &key, self.environment.random()?, lines);
+        let list = form.store(&*self.storage, &key, Box::new(chunks)).await?;
         let mut stored = StoredList { pieces: list, shared: None, content: shared.keys().cloned().collect() };
         if !shared.is_empty() {
-            let chunks = document::chunks(Kind::Shared, self.id(), self.environment.random()?, shared.into_values());
-            stored.shared = Some(PlainList.store(&*self.storage, &folder.shared(nonce)?, Box::new(chunks)).await?);
+            let (key, shared) = (folder.shared(nonce)?, shared.into_values());
+            let chunks = document::chunks(Kind::Shared, self.id(), &key, self.environment.random()?, shared);
+            stored.shared = Some(PlainList.store(&*self.storage, &key, Box::new(chunks)).await?);
         }
         Ok(stored)
     }

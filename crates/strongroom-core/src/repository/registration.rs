@@ -7,7 +7,7 @@ use super::objects::{found, list_all};
 use super::{Repository, layout};
 use crate::cluster::ClusterIdentity;
 use crate::id::ClusterId;
-use crate::{Error, Key, Result, Timestamp};
+use crate::{Error, ErrorKind, Key, Result, Timestamp};
 
 /// A cluster as a repository knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,16 +29,25 @@ pub enum RegistrationOutcome {
     Accepted,
 }
 
+/// What to do about a registration that can't be read.
+const REGISTER_ANEW: &str = "if the cluster is the right one, accept it, which registers it anew";
+
 impl Repository {
     /// Makes sure that `cluster` is the one that this repository knows under its id; registers it the first time.
     /// With `accept` a changed fingerprint is taken on.
     ///
     /// # Errors
-    /// `Invalid` when the fingerprint differs and `accept` is false: another cluster answers under this id.
+    /// `Invalid` when the fingerprint differs and `accept` is false: another cluster answers under this id; `Corrupt` when
+    /// its registration is damaged and `accept` is false.
     pub async fn register_cluster(&self, cluster: &ClusterIdentity, accept: bool) -> Result<RegistrationOutcome> {
         loop {
             let (number, newest) = match self.registrations(cluster.id).await?.pop() {
-                Some((number, key)) => (number, Some(self.get_document::<Registration>(&key, Kind::Cluster).await?)),
+                Some((number, key)) => match self.get_document::<Registration>(&key, Kind::Cluster).await {
+                    Ok(newest) => (number, Some(newest)),
+                    // What it said is lost. Whoever accepts the cluster registers it anew.
+                    Err(error) if error.kind() == ErrorKind::Corrupt && accept => (number, None),
+                    Err(error) => return Err(error.hint(REGISTER_ANEW)),
+                },
                 None => (0, None),
             };
             let outcome = match &newest {
@@ -46,14 +55,14 @@ impl Repository {
                     return Ok(RegistrationOutcome::Known);
                 }
                 Some(known) if !accept => return Err(mismatch(&known.cluster, cluster)),
-                Some(_) => RegistrationOutcome::Accepted,
-                None => RegistrationOutcome::Registered,
+                None if number == 0 => RegistrationOutcome::Registered,
+                _ => RegistrationOutcome::Accepted,
             };
             let value = Registration { cluster: cluster.clone(), registered: self.environment.now() };
             let key = layout::numbered(&layout::cluster_folder(cluster.id), number + 1)?;
             match self.put_document(&key, Kind::Cluster, &value).await {
                 Ok(()) => return Ok(outcome),
-                Err(error) if error.kind() == crate::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error.within("the cluster could not be registered")),
             }
         }
@@ -64,7 +73,8 @@ impl Repository {
     /// # Errors
     /// `Invalid` when the fingerprint differs: another cluster answers under this id; as the storage otherwise.
     pub async fn check_cluster(&self, cluster: &ClusterIdentity) -> Result<()> {
-        match found(self.registration(cluster.id).await)? {
+        let known = found(self.registration(cluster.id).await).map_err(|error| error.hint(REGISTER_ANEW))?;
+        match known {
             Some(known) if known.cluster.fingerprint != cluster.fingerprint => Err(mismatch(&known.cluster, cluster)),
             _ => Ok(()),
         }

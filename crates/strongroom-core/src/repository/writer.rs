@@ -106,7 +106,7 @@ impl Repository {
     /// another process; `Invalid` when the manifest is not of this backup; as the storage otherwise.
     pub async fn commit(&self, begun: &Begun, lease: &Lease, manifest: &Manifest, list: &StoredList) -> Result<Commit> {
         let key = self.check_manifest(begun, manifest, list)?;
-        let body = self.seal(Kind::Manifest, [manifest])?;
+        let body = self.seal(Kind::Manifest, &key, [manifest])?;
         let object = ObjectRef { key: key.clone(), size: body.len() as u64, blake3: Blake3::of(&body) };
         lease.check().await?;
         let condemned = self.condemned().await?;
@@ -164,7 +164,7 @@ impl Repository {
     /// As the storage; `Corrupt` when what is there can't be read.
     pub(super) async fn void(&self, folder: &BackupFolder) -> Result<bool> {
         let key = folder.manifest()?;
-        let body = self.seal(Kind::Void, [folder.prefix()])?;
+        let body = self.seal(Kind::Void, &key, [folder.prefix()])?;
         match put(&*self.storage, &key, body).await {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => match self.find_manifest(&key).await? {

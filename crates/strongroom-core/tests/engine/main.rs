@@ -7,3 +7,4 @@ mod restore;
 mod support;
 #[path = "../pipeline/toy.rs"]
 mod toy;
+mod verify;

@@ -412,3 +412,23 @@ async fn what_a_running_backup_has_just_stored_is_not_condemned() {
         assert_eq!(prune(&repository, &PruneRequest::default()).await.content, expected);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_manifest_that_is_missing_keeps_all_shared_content_until_its_backup_is_named() {
+    let storage = MemoryStorage::new();
+    let repository = new_repository(storage.clone()).await;
+    let a = back_up_sharing(&repository, "a", &draft(None, 10), &["x"]).await.unwrap();
+    let b = back_up_sharing(&repository, "b", &draft(None, 20), &["y"]).await.unwrap();
+    let key = repository.load().await.unwrap().entry(b).unwrap().manifest;
+    let manifest = storage.take(&key).unwrap();
+    let plan = repository.plan_prune(&delete(&[a]), FREE).await.unwrap();
+    assert_eq!((plan.backups.len(), plan.content.len(), plan.unfinished.len()), (1, 0, 0));
+    assert_eq!((plan.spared[0].why, plan.spared[0].by.as_str()), (Why::Unclear, format!("{key} is missing").as_str()));
+    prune(&repository, &delete(&[a])).await;
+    // So a manifest that comes back finds what it names.
+    storage.put(key.clone(), manifest);
+    assert_eq!(check_whole(&repository).await, [b]);
+    drop(storage.take(&key).unwrap());
+    let plan = repository.plan_prune(&delete(&[b]), FREE).await.unwrap();
+    assert_eq!((plan.backups.len(), plan.content.len()), (1, 2));
+}

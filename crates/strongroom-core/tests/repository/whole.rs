@@ -95,3 +95,24 @@ async fn a_cluster_with_another_fingerprint_is_refused_until_accepted() {
     assert_eq!(repository.registration(cluster.id).await.unwrap().cluster, cluster);
     assert_eq!(repository.clusters().await.unwrap().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_registration_is_told_and_written_anew_by_whoever_accepts_the_cluster() {
+    let storage = MemoryStorage::new();
+    let repository = new_repository(storage.clone()).await;
+    let cluster = identity();
+    repository.register_cluster(&cluster, false).await.unwrap();
+    let key = storage.keys().into_iter().find(|key| key.as_str().starts_with("clusters/")).unwrap();
+    storage.put(key.clone(), "rubbish");
+    let broken = repository.survey().await.unwrap();
+    assert_eq!(broken.iter().map(|broken| &broken.key).collect::<Vec<_>>(), [&key]);
+    for error in [
+        repository.register_cluster(&cluster, false).await.unwrap_err(),
+        repository.check_cluster(&cluster).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.message().contains(key.as_str()) && error.advice().unwrap().contains("accept it"), "{error}");
+    }
+    assert_eq!(repository.register_cluster(&cluster, true).await.unwrap(), RegistrationOutcome::Accepted);
+    assert_eq!(repository.register_cluster(&cluster, false).await.unwrap(), RegistrationOutcome::Known);
+}

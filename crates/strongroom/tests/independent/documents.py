@@ -61,12 +61,13 @@ def open_document(data, kinds, repository, name):
     check(parse(last)["blake3"] == blake3(data[:-78]).hexdigest(), f"{name}: another hash")
     head, _, body = data[:-78].partition(b"\n")
     head = parse(head)
-    check(set(head) >= {"strongroom", "format", "repository", "nonce"}, f"{name}: its head {head}")
+    check(set(head) >= {"strongroom", "format", "repository", "name", "nonce"}, f"{name}: its head {head}")
     check(head["format"] <= FORMAT, f"{name}: format {head['format']}, this reader knows {FORMAT}")
     check(re.fullmatch("[0-9a-f]{32}", head["nonce"]), f"{name}: its nonce")
     check(head["strongroom"] in kinds, f"{name}: kind {head['strongroom']}, not one of {kinds}")
     if repository is not None:
         check(identity(head["repository"]) == repository, f"{name}: of another repository")
+    check(head["name"] == name, f"{name}: it was written as {head['name']!r}")
     if head["strongroom"] == "snapshot":
         return body
     check(body == b"" or body.endswith(b"\n"), f"{name}: a body without its last line feed")

@@ -135,17 +135,24 @@ impl SourceStep {
         }))
     }
 
-    /// Every object of the step, once each.
+    /// Every object that is still to be read, once each: the list of pieces is read, that of shared content is a prune's.
     fn objects(&self) -> Vec<ObjectRef> {
-        objects_of(&self.manifest, &self.pieces)
+        data_of(&self.pieces)
     }
 }
 
 /// Every object that a backup consists of but for its manifest, once each, in the order of their names.
 pub(in crate::engine) fn objects_of(manifest: &Manifest, pieces: &[StoredPiece]) -> Vec<ObjectRef> {
+    let mut objects = data_of(pieces);
+    objects.extend(std::iter::once(&manifest.pieces).chain(&manifest.shared).cloned());
+    objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    objects
+}
+
+/// The objects that pieces rest in, once each, in the order of their names.
+fn data_of(pieces: &[StoredPiece]) -> Vec<ObjectRef> {
     let parts = pieces.iter().flat_map(|piece| &piece.parts).map(|part| &part.object);
-    let lists = std::iter::once(&manifest.pieces).chain(&manifest.shared);
-    let objects: BTreeMap<_, _> = parts.chain(lists).map(|object| (&object.key, object)).collect();
+    let objects: BTreeMap<_, _> = parts.map(|object| (&object.key, object)).collect();
     objects.into_values().cloned().collect()
 }
 

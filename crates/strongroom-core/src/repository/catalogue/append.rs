@@ -46,11 +46,10 @@ impl Repository {
     /// # Errors
     /// As the storage. After `Unavailable` they may have been added or not.
     pub async fn record(&self, records: &[Record]) -> Result<u64> {
-        let body = self.seal(Kind::Segment, records)?;
         let mut next = self.list_catalogue().await?.newest() + 1;
         loop {
             let key = layout::numbered(layout::CATALOGUE, next)?;
-            match put(&*self.storage, &key, body.clone()).await {
+            match put(&*self.storage, &key, self.seal(Kind::Segment, &key, records)?).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     next = (next + 1).max(self.list_catalogue().await?.newest() + 1);

@@ -32,8 +32,9 @@ impl Repository {
                 .hint("mend it, which reads all manifests"));
         }
         let lines: Vec<Line> = read.state.lines(through, self.environment.now()).collect();
-        let body = self.seal_snapshot(&lines, &read.state.catalogue(through, true))?;
-        match put(&*self.storage, &layout::snapshot(through)?, body).await {
+        let key = layout::snapshot(through)?;
+        let body = self.seal_snapshot(&key, &lines, &read.state.catalogue(through, true))?;
+        match put(&*self.storage, &key, body).await {
             Ok(()) => Ok(Some(through)),
             // The same segments give the same fold, whoever wrote it.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),

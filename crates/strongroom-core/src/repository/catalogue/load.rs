@@ -56,6 +56,8 @@ pub struct LoadReport {
 pub struct Broken {
     /// The object.
     pub key: Key,
+    /// `CORRUPT`, or `UNSUPPORTED` for what a newer version wrote.
+    pub kind: ErrorKind,
     /// What is wrong with it, one line.
     pub why: String,
 }

@@ -72,7 +72,7 @@ impl Repository {
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) => {
                     state.open.remove(&backup);
-                    report.quarantined.push(Broken { key, why: error.to_string() });
+                    report.quarantined.push(Broken { key, kind: error.kind(), why: error.to_string() });
                 }
                 Err(error) => return Err(error),
             }

@@ -27,9 +27,9 @@ struct Packed {
 
 impl Repository {
     /// A snapshot of `lines` and of the committed backups in `catalogue`.
-    pub(super) fn seal_snapshot(&self, lines: &[Line], catalogue: &Catalogue) -> Result<Bytes> {
+    pub(super) fn seal_snapshot(&self, key: &Key, lines: &[Line], catalogue: &Catalogue) -> Result<Bytes> {
         let packed = catalogue.pack();
-        document::seal_with(Kind::Snapshot, self.id(), self.environment.random()?, |out| {
+        document::seal_with(Kind::Snapshot, self.id(), key, self.environment.random()?, |out| {
             lines.iter().try_for_each(|line| document::push_line(out, line))?;
             document::push_line(out, &Packed { bytes: packed.len() })?;
             out.extend_from_slice(&packed);

@@ -252,7 +252,9 @@ impl Repository {
                 manifests.insert(folder.manifest()?);
             }
         }
-        // Those committed since the listing too.
+        // Those committed since the listing too. One that is missing may come back from a copy, if it was not deleted here.
+        let known = evidence.loaded.entries().filter(|entry| entry.status != Status::Deleted);
+        let known: BTreeSet<Key> = known.map(|entry| entry.manifest).collect();
         manifests.extend(evidence.loaded.entries().map(|entry| entry.manifest));
         let mut used = BTreeSet::new();
         for key in manifests {
@@ -260,7 +262,9 @@ impl Repository {
                 continue;
             }
             match self.content_of(&key).await {
-                Ok(names) => used.extend(names.into_iter().filter(|name| asked.contains(name))),
+                Ok(Some(names)) => used.extend(names.into_iter().filter(|name| asked.contains(name))),
+                Ok(None) if known.contains(&key) => return Ok(Err(format!("{key} is missing"))),
+                Ok(None) => {}
                 Err(error) if is_unreadable(&error) => return Ok(Err(error.to_string())),
                 Err(error) => return Err(error),
             }
@@ -268,11 +272,15 @@ impl Repository {
         Ok(Ok(used))
     }
 
-    /// The shared content that the backup of this manifest uses; nothing if it is not committed.
-    pub(super) async fn content_of(&self, manifest: &Key) -> Result<Vec<Key>> {
-        let Found::Manifest(manifest, _) = self.find_manifest(manifest).await? else { return Ok(Vec::new()) };
+    /// The shared content that the backup of this manifest uses; `None` if the manifest is missing.
+    pub(super) async fn content_of(&self, manifest: &Key) -> Result<Option<Vec<Key>>> {
+        let manifest = match self.find_manifest(manifest).await? {
+            Found::Manifest(manifest, _) => manifest,
+            Found::Void => return Ok(Some(Vec::new())),
+            Found::Missing => return Ok(None),
+        };
         let parts = self.shared_parts(&manifest).await?;
-        Ok(parts.into_iter().map(|shared| shared.part.object.key).collect())
+        Ok(Some(parts.into_iter().map(|shared| shared.part.object.key).collect()))
     }
 }
 

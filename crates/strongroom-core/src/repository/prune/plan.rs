@@ -55,10 +55,11 @@ impl Repository {
     async fn put_list(&self, lease: &Lease, newest: u64, chunk: &[Doom], request: &PruneRequest) -> Result<u64> {
         lease.check().await?;
         let head = Doom::List { at: self.environment.now(), grace_micros: micros(request.grace) };
-        let body = self.seal(Kind::Condemned, std::iter::once(&head).chain(chunk))?;
         let mut number = newest + 1;
         loop {
-            match put(&*self.storage, &layout::numbered(layout::CONDEMNED, number)?, body.clone()).await {
+            let key = layout::numbered(layout::CONDEMNED, number)?;
+            let body = self.seal(Kind::Condemned, &key, std::iter::once(&head).chain(chunk))?;
+            match put(&*self.storage, &key, body).await {
                 Ok(()) => return Ok(number),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(error.within("the condemned list could not be written")),
@@ -124,7 +125,7 @@ impl Repository {
             let mut used_before = BTreeSet::new();
             for entry in evidence.loaded.entries().filter(|entry| gone.contains(&entry.id)) {
                 match self.content_of(&entry.manifest).await {
-                    Ok(names) => used_before.extend(names),
+                    Ok(names) => used_before.extend(names.into_iter().flatten()),
                     Err(error) if super::evidence::is_unreadable(&error) => {}
                     Err(error) => return Err(error),
                 }
