@@ -45,6 +45,7 @@ install_tools() {
     debian openssl openssl
     debian zstd zstd
     debian mount mount
+    debian strace strace
     debian python3 python3
     # Debian splits what a new environment needs off Python itself.
     python3 -c 'import ensurepip, venv' 2>/dev/null || debian ensurepip python3-venv

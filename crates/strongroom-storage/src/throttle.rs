@@ -177,6 +177,18 @@ mod tests {
         assert_eq!(write(&storage, "later", 11).await.as_secs(), 10);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_url_sets_the_rates() {
+        let url = "memory:throttled?write_limit=100KB&read_limit=50KB";
+        let storage = crate::open(url, &crate::Options::default()).unwrap();
+        assert_eq!(write(&storage, "a", 11).await.as_secs(), 10);
+        let start = Instant::now();
+        read(&storage, "a").await;
+        read(&storage, "a").await;
+        // Twice 22 s, but for the time of the last chunk, which nothing waits for.
+        assert_eq!(start.elapsed().as_secs(), 42);
+    }
+
     #[test]
     fn a_limit_of_zero_is_refused() {
         let limits = Limits { read: Some(ByteSize(0)), write: None };

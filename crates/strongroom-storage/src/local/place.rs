@@ -118,6 +118,11 @@ fn explain(error: &io::Error, temp: &Path, target: &Path) -> Error {
         Io::IsADirectory | Io::DirectoryNotEmpty => {
             Error::invalid(format!("{} is a folder, so it can't be an object", target.display()))
         }
+        Io::CrossesDevices => {
+            let folder = target.parent().unwrap_or(target).display();
+            Error::invalid(format!("{folder} lies on another file system than {}", temp.display()))
+                .hint("nothing may be mounted below the folder of a storage")
+        }
         Io::NotFound => Error::unavailable(format!("{} vanished while it was written", temp.display())),
         Io::Unsupported | Io::InvalidInput => {
             Error::unsupported(format!("the file system of {} can't create a file without replacing", target.display()))

@@ -369,16 +369,20 @@ pub(crate) async fn uploads_leave_no_orphans(cloud: &impl Cloud, list: impl Fn()
 
 /// The tests above, for one kind of cloud.
 macro_rules! tests {
-    ($cloud:expr, $($name:ident),* $(,)?) => {$(
+    ($cloud:expr, $module:ident: $($name:ident),* $(,)?) => {$(
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
-            crate::clouds::$name(&$cloud).await;
+            crate::$module::$name(&$cloud).await;
         }
     )*};
     ($cloud:expr) => {
         crate::clouds::tests!(
-            $cloud, contract, large, wrong_credentials, missing_bucket, dead_server, silent_server, cut_reads, cut_writes,
+            $cloud, clouds: contract, large, wrong_credentials, missing_bucket, dead_server, silent_server, cut_reads, cut_writes,
             racing_writers, replaced_while_read, idle_streams_hold_nothing, a_lost_reply_is_no_lost_race, probing,
+        );
+        crate::clouds::tests!(
+            $cloud, requests: parts_go_at_once, only_temporary_answers_are_tried_again,
+            a_connection_that_is_not_made_is_given_up,
         );
     };
 }

@@ -3,31 +3,30 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use crate::support::data::{self, Pattern};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use strongroom_core::{ErrorKind, Key, PutMode, Storage, StorageExt as _};
+use strongroom_core::{ErrorKind, Key, PutMode, Storage};
 use strongroom_storage::{LocalStorage, Options, open};
 
-fn key(name: &str) -> Key {
+pub(crate) fn key(name: &str) -> Key {
     Key::new(name).unwrap()
 }
 
-async fn put(storage: &dyn Storage, name: &str, mode: PutMode, body: &[u8]) -> strongroom_core::Result<()> {
+pub(crate) async fn put(storage: &dyn Storage, name: &str, mode: PutMode, body: &[u8]) -> strongroom_core::Result<()> {
     let mut upload = storage.create(&key(name), mode).await?;
     upload.write(Bytes::copy_from_slice(body)).await?;
     upload.finish().await.map(drop)
 }
 
-async fn names(storage: &dyn Storage, prefix: &str) -> Vec<String> {
+pub(crate) async fn names(storage: &dyn Storage, prefix: &str) -> Vec<String> {
     let mut names: Vec<String> = storage.list(prefix).map(|item| item.unwrap().key.to_string()).collect().await;
     names.sort();
     names
 }
 
-fn files_below(folder: &Path) -> Vec<String> {
+pub(crate) fn files_below(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
@@ -153,74 +152,6 @@ async fn a_file_in_the_way_of_a_folder_and_a_folder_in_the_way_of_a_file_are_tol
     assert!(put(&storage, "c", PutMode::CreateNew, b"1").await.is_err());
     assert_eq!(names(&storage, "").await, ["a", "c/d"]);
     assert!(files_below(&folder.path().join(".strongroom-tmp")).is_empty());
-}
-
-/// A mounted tmpfs, unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(folder.path()).status();
-        assert!(status.unwrap().success(), "this test mounts a tmpfs and so must run as root");
-        Self(folder)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
-#[tokio::test]
-async fn a_full_disk_is_told_and_nothing_of_the_object_is_seen() {
-    let disk = SmallDisk::mount();
-    let storage = LocalStorage::new(disk.0.path()).unwrap();
-    put(&storage, "small", PutMode::CreateNew, &[1; 1000]).await.unwrap();
-    let error = put(&storage, "large", PutMode::CreateNew, &vec![2; 2 << 20]).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error:?}");
-    assert_eq!(names(&storage, "").await, ["small"]);
-    assert!(files_below(&disk.0.path().join(".strongroom-tmp")).is_empty(), "the space must be free again");
-    put(&storage, "other", PutMode::CreateNew, &vec![3; 500_000]).await.unwrap();
-}
-
-/// Started by the test below as a process of its own: writes half an object, says so, and waits to be killed.
-#[tokio::test]
-async fn writer_process() {
-    let Ok(root) = std::env::var("STRONGROOM_TEST_WRITER") else { return };
-    let storage = LocalStorage::new(Path::new(&root)).unwrap();
-    let mut upload = storage.create(&key("victim"), PutMode::CreateNew).await.unwrap();
-    upload.write(Bytes::from(vec![1; 4 << 20])).await.unwrap();
-    std::fs::write(Path::new(&root).with_extension("ready"), "").unwrap();
-    std::future::pending::<()>().await;
-}
-
-#[tokio::test]
-async fn a_killed_writer_leaves_nothing_in_sight_and_its_file_is_swept() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("root");
-    let mut writer = Command::new(std::env::current_exe().unwrap())
-        .args(["local::writer_process", "--exact", "--nocapture"])
-        .env("STRONGROOM_TEST_WRITER", &root)
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    while !root.with_extension("ready").exists() {
-        assert!(writer.try_wait().unwrap().is_none(), "the writer ended too early");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    writer.kill().unwrap();
-    writer.wait().unwrap();
-
-    let storage = LocalStorage::new(&root).unwrap();
-    assert_eq!(files_below(&root.join(".strongroom-tmp")).len(), 1);
-    assert!(names(&storage, "").await.is_empty());
-    assert!(!storage.exists(&key("victim")).await.unwrap());
-    put(&storage, "victim", PutMode::CreateNew, b"second try").await.unwrap();
-    assert_eq!(storage.get(&key("victim"), 100).await.unwrap(), "second try");
-    assert_eq!(storage.sweep(Duration::from_hours(1)).await.unwrap(), 0, "it could still be alive");
-    assert_eq!(storage.sweep(Duration::ZERO).await.unwrap(), 1);
 }
 
 #[tokio::test]

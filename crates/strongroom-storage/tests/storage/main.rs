@@ -4,10 +4,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a step that fails fails its test")]
 
 mod azblob;
+mod chain;
 mod clouds;
+mod durable;
 mod gcs;
 mod local;
 #[cfg(feature = "minio-tests")]
 mod minio;
+mod requests;
 mod s3;
 mod support;

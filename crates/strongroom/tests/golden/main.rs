@@ -26,7 +26,7 @@ use strongroom::core::model::{Depth, Filter, Scope};
 use strongroom::core::repository::Repository;
 use strongroom::storage::LocalStorage;
 use strongroom::{ErrorKind, Request, Target, system_environment};
-use strongroom_testkit::MemoryStorage;
+use strongroom_testkit::{MemoryStorage, SeedGuard, seeds};
 use tempfile::TempDir;
 
 use independent::Reader;
@@ -141,9 +141,12 @@ fn another_implementation_reads_every_golden_repository() {
 #[tokio::test(start_paused = true)]
 async fn another_implementation_reads_what_this_version_writes() {
     let keep = std::env::var("STRONGROOM_WRITE_GOLDEN").ok();
-    let fresh = u64::from_le_bytes(system_environment().random().unwrap());
-    let seed = if keep.is_some() { 1 } else { fresh };
-    eprintln!("seed {seed}");
+    let seed = match (&keep, std::env::var_os("STRONGROOM_SEED")) {
+        (Some(_), _) => 1,
+        (None, Some(_)) => seeds(1)[0],
+        (None, None) => u64::from_le_bytes(system_environment().random().unwrap()),
+    };
+    let _replay = SeedGuard::new(seed);
     for (name, sealed) in [("plain", false), ("sealed", true)] {
         let (storage, expected) = recipe::make(sealed, seed).await;
         let golden = Golden::of(&storage, expected);

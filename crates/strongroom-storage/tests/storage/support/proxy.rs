@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,7 @@ pub(crate) enum Way {
 pub(crate) struct Proxy {
     pub(crate) port: u16,
     state: Arc<Mutex<State>>,
+    requested: Arc<Notify>,
 }
 
 /// Of all connections together.
@@ -31,6 +33,8 @@ struct State {
     cut: Option<Cut>,
     /// Which byte to the server is damaged.
     flip: Option<usize>,
+    /// Answers wait while the number of requests lies between these two.
+    hold: (usize, usize),
 }
 
 #[derive(Debug)]
@@ -48,19 +52,27 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State::default()));
-        let shared = state.clone();
+        let requested = Arc::new(Notify::new());
+        let (shared, told) = (state.clone(), requested.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 shared.lock().unwrap().connections += 1;
-                tokio::spawn(carry(client, server, shared.clone()));
+                tokio::spawn(carry(client, server, shared.clone(), told.clone()));
             }
         });
-        Self { port, state }
+        Self { port, state, requested }
     }
 
     /// From now on cuts the connection after every `every` bytes that way, `times` times.
     pub(crate) fn cut(&self, way: Way, every: usize, times: usize) {
         self.state.lock().unwrap().cut = Some(Cut { way, every, left: every, times });
+    }
+
+    /// From the request after the next `free` ones on keeps answers back until `together` requests are under way at once.
+    pub(crate) fn hold(&self, free: usize, together: usize) {
+        let mut state = self.state.lock().unwrap();
+        state.hold = (state.requests + free, state.requests + free + together);
+        self.requested.notify_waiters();
     }
 
     /// How many cuts are still to come.
@@ -91,6 +103,10 @@ impl Proxy {
 }
 
 impl State {
+    fn holds(&self) -> bool {
+        self.hold.0 < self.requests && self.requests < self.hold.1
+    }
+
     /// Accounts for bytes and damages them; says how many pass before the connection is cut, if it is.
     fn take(&mut self, way: Way, bytes: &mut [u8]) -> Option<usize> {
         let before = self.passed[way as usize];
@@ -111,22 +127,32 @@ impl State {
     }
 }
 
-async fn carry(client: TcpStream, server: SocketAddr, state: Arc<Mutex<State>>) {
+async fn carry(client: TcpStream, server: SocketAddr, state: Arc<Mutex<State>>, requested: Arc<Notify>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = server.into_split();
     // When one direction ends, by itself or by a cut, the whole connection goes.
     tokio::select! {
-        () = copy(client_read, server_write, &state, Way::ToServer) => {}
-        () = copy(server_read, client_write, &state, Way::ToClient) => {}
+        () = copy(client_read, server_write, &state, &requested, Way::ToServer) => {}
+        () = copy(server_read, client_write, &state, &requested, Way::ToClient) => {}
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &Mutex<State>, way: Way) {
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &Mutex<State>, requested: &Notify, way: Way) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
         let cut = state.lock().unwrap().take(way, &mut buffer[..count]);
+        match way {
+            Way::ToServer => requested.notify_waiters(),
+            Way::ToClient => loop {
+                let more = requested.notified();
+                if !state.lock().unwrap().holds() {
+                    break;
+                }
+                more.await;
+            },
+        }
         if to.write_all(&buffer[..cut.unwrap_or(count)]).await.is_err() || cut.is_some() {
             return;
         }
