@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use strongroom::Result;
 
-use crate::commands::{backup, copy, demo, export, import, init, key, list, plan, restore, resume, verify};
+use crate::commands::{
+    backup, completions, copy, demo, doctor, export, import, init, key, list, plan, restore, resume, status, verify,
+};
 use crate::context::Context;
 
 const NAMES: &str = "\
@@ -39,6 +41,7 @@ pub(crate) enum Command {
     Backup(backup::Arguments),
     Resume(resume::Arguments),
     List(list::Arguments),
+    Status(status::Arguments),
     Plan(plan::Arguments),
     Restore(Box<restore::Arguments>),
     Verify(verify::Arguments),
@@ -47,6 +50,8 @@ pub(crate) enum Command {
     Export(export::Arguments),
     #[command(subcommand)]
     Key(key::Command),
+    Doctor(doctor::Arguments),
+    Completions(completions::Arguments),
 }
 
 impl Command {
@@ -58,13 +63,16 @@ impl Command {
             Self::Backup(arguments) => arguments.run(context).await,
             Self::Resume(arguments) => arguments.run(context).await,
             Self::List(arguments) => arguments.run(context).await,
+            Self::Status(arguments) => arguments.run(context).await,
             Self::Plan(arguments) => arguments.run(context).await,
             Self::Restore(arguments) => arguments.run(context).await,
             Self::Verify(arguments) => arguments.run(context).await,
             Self::Copy(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,
             Self::Export(arguments) => arguments.run(context).await,
-            Self::Key(command) => command.run(context),
+            Self::Key(command) => command.run(context).await,
+            Self::Doctor(arguments) => arguments.run(context).await,
+            Self::Completions(arguments) => arguments.run(context),
         }
     }
 }

@@ -11,8 +11,10 @@ use crate::progress::Show;
 
 /// The exit code of what went well.
 pub(crate) const DONE: u8 = 0;
-/// A check that was asked for found something: damage (`verify`).
+/// A check that was asked for found something: damage (`verify`), a failure (`doctor`).
 pub(crate) const FOUND: u8 = 3;
+/// A part's newest restorable point is too old, or there is none (`status`).
+pub(crate) const TOO_OLD: u8 = 12;
 /// The exit code after Ctrl-C or SIGTERM.
 pub(crate) const CANCELLED: u8 = 130;
 
@@ -150,7 +152,7 @@ mod tests {
     #[test]
     fn every_kind_of_error_has_a_code_that_clap_and_success_have_not() {
         for kind in ErrorKind::ALL {
-            assert!(![0, 2, FOUND].contains(&exit_code(kind)), "{kind}");
+            assert!(![0, 2, FOUND, TOO_OLD].contains(&exit_code(kind)), "{kind}");
         }
     }
 }

@@ -9,7 +9,7 @@ use strongroom_core::{Result, Storage};
 
 use crate::Secret;
 use crate::cloud::CloudStorage;
-use crate::local::LocalStorage;
+use crate::local::{LocalStorage, Space, space_at};
 use crate::memory::MemoryStorage;
 use crate::throttle::Throttled;
 use crate::{ByteSize, Span};
@@ -248,6 +248,16 @@ impl StorageConfig {
             Self::Gcs(config) => (Arc::new(CloudStorage::gcs(config)?), config.limits),
         };
         Ok(if limits == Limits::default() { storage } else { Arc::new(Throttled::new(storage, limits)?) })
+    }
+}
+
+impl StorageConfig {
+    /// How much room there is. `None`: the storage does not tell, or has no limit of its own.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn space(&self) -> Result<Option<Space>> {
+        if let Self::Local(config) = self { space_at(&config.path) } else { Ok(None) }
     }
 }
 

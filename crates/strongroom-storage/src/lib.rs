@@ -37,7 +37,7 @@ pub use cloud::CloudStorage;
 pub use config::{
     AzBlobConfig, GcsConfig, Limits, LocalConfig, MemoryConfig, Network, Options, S3Config, StorageConfig,
 };
-pub use local::LocalStorage;
+pub use local::{LocalStorage, Space, space_at};
 pub use locator::redact_url;
 pub use memory::MemoryStorage;
 pub use probe::{ProbeReport, probe};

@@ -1,6 +1,5 @@
 //! The codecs and keys of a repository: none, or the keys that its profile names.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use strongroom_codec::{KeyRing, PlainRegistry, ReaderKey};
@@ -85,14 +84,35 @@ pub(crate) fn reader(profiles: &Profiles, name: &str) -> Result<ReaderKey> {
         }
     })?;
     match profile {
-        KeyProfile { file: Some(file), env: None, passphrase_env: None } => ReaderKey::from_file(name, Path::new(file)),
-        KeyProfile { file: None, env: Some(variable), passphrase_env: None } => {
+        KeyProfile { file: Some(file), env: None, passphrase_file: None, passphrase_env: None } => {
+            ReaderKey::from_file(name, file)
+        }
+        KeyProfile { file: None, env: Some(variable), passphrase_file: None, passphrase_env: None } => {
             ReaderKey::from_environment(name, variable)
         }
-        KeyProfile { file: None, env: None, passphrase_env: Some(variable) } => {
+        KeyProfile { file: None, env: None, passphrase_file: Some(file), passphrase_env: None } => {
+            ReaderKey::from_source(name, &format!("passphrase-file:{}", file.display()))
+        }
+        KeyProfile { file: None, env: None, passphrase_file: None, passphrase_env: Some(variable) } => {
             ReaderKey::from_source(name, &format!("passphrase-env:{variable}"))
         }
         _ => Err(Error::invalid(format!("key '{name}' must name exactly one source"))
-            .hint("give it one of: file, env, passphrase_env")),
+            .hint("give it one of: file, env, passphrase_file, passphrase_env")),
     }
+}
+
+/// Checks codecs as a profile names them, without keys: whether they end in `seal`.
+///
+/// # Errors
+/// `Invalid` or `Unsupported` for what is no stack of codecs.
+pub(crate) fn seals(codecs: &str) -> Result<bool> {
+    let (unsealed, sealed) = match codecs.strip_suffix("seal") {
+        Some("") => ("none", true),
+        Some(before) => (before.trim_end_matches(','), true),
+        None => (codecs, false),
+    };
+    if !unsealed.is_empty() {
+        PlainRegistry::new().stack(unsealed)?;
+    }
+    Ok(sealed)
 }

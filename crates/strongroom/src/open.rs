@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use strongroom_codec::{KeyRing, PlainRegistry};
+use strongroom_codec::{KeyRing, PlainRegistry, ReaderKey};
 use strongroom_core::environment::Environment;
 use strongroom_core::planner::Plan;
 use strongroom_core::repository::{InitOptions, Repository};
@@ -12,7 +12,7 @@ use strongroom_core::{Cluster, Error, ErrorKind, Result, Storage};
 use strongroom_embedded::EmbeddedCluster;
 use strongroom_storage::{Options, StorageConfig};
 
-use crate::keys::{Codecs, readers};
+use crate::keys::{Codecs, reader, readers, seals};
 use crate::profile::Profiles;
 use crate::{OpenRepository, system_environment};
 
@@ -83,6 +83,24 @@ impl Strongroom {
         Ok(Arc::new(self.embedded(name_or_url, Access::Write)?))
     }
 
+    /// The same, only to be looked at: an embedded cluster's file is not changed.
+    ///
+    /// # Errors
+    /// As [`Strongroom::cluster`].
+    pub fn look_at(&self, name_or_url: &str) -> Result<Arc<dyn Cluster>> {
+        if self.embedded_path(name_or_url).is_none() {
+            return self.cluster(name_or_url);
+        }
+        Ok(Arc::new(self.embedded(name_or_url, Access::Read)?))
+    }
+
+    /// The file of an embedded cluster; `None` for any other one.
+    #[must_use]
+    pub fn embedded_path<'a>(&'a self, name_or_url: &'a str) -> Option<&'a str> {
+        let url = self.profiles.clusters.get(name_or_url).map_or(name_or_url, |profile| profile.url.as_str());
+        url.strip_prefix(EMBEDDED).filter(|path| !path.is_empty())
+    }
+
     /// The same as the target of a restore: made if it is not there.
     ///
     /// # Errors
@@ -96,8 +114,7 @@ impl Strongroom {
     /// # Errors
     /// `Invalid` when it is no embedded cluster; as [`EmbeddedCluster::open`] otherwise.
     pub fn embedded(&self, name_or_url: &str, access: Access) -> Result<EmbeddedCluster> {
-        let url = self.profiles.clusters.get(name_or_url).map_or(name_or_url, |profile| profile.url.as_str());
-        let Some(path) = url.strip_prefix(EMBEDDED).filter(|path| !path.is_empty()) else {
+        let Some(path) = self.embedded_path(name_or_url) else {
             return Err(Error::invalid(format!(
                 "'{name_or_url}' is neither a cluster of the profiles nor embedded:FILE"
             ))
@@ -117,14 +134,22 @@ impl Strongroom {
     /// The storage of that repository in the profiles or at that URL. Nothing is asked of the network yet.
     ///
     /// # Errors
-    /// `Invalid` for a profile that does not name exactly one place; as [`StorageConfig::from_url`].
+    /// As [`Strongroom::storage_config`]; `Denied` when a secret that it refers to isn't there.
     pub fn storage(&self, name_or_url: &str) -> Result<Arc<dyn Storage>> {
+        self.storage_config(name_or_url)?.open()
+    }
+
+    /// Where that repository of the profiles rests, or what is at that URL.
+    ///
+    /// # Errors
+    /// `Invalid` for a profile that does not name exactly one place; as [`StorageConfig::from_url`].
+    pub fn storage_config(&self, name_or_url: &str) -> Result<StorageConfig> {
         let Some(profile) = self.profiles.repositories.get(name_or_url) else {
-            return strongroom_storage::open(name_or_url, &Options::default());
+            return StorageConfig::from_url(name_or_url, &Options::default());
         };
         match (&profile.url, &profile.storage) {
-            (Some(url), None) => StorageConfig::from_url(url, &Options::default())?.open(),
-            (None, Some(config)) => config.open(),
+            (Some(url), None) => StorageConfig::from_url(url, &Options::default()),
+            (None, Some(config)) => Ok(config.clone()),
             _ => Err(Error::invalid(format!("repository '{name_or_url}' must have either url or storage"))),
         }
     }
@@ -139,6 +164,14 @@ impl Strongroom {
         known.filter_map(|name| Some((name.to_owned(), self.storage(name).ok()?))).collect()
     }
 
+    /// The reader key of that name in the profiles.
+    ///
+    /// # Errors
+    /// `NotFound` for a name that is not there or a source that is missing; `Invalid` for a source that holds no key.
+    pub fn reader_key(&self, name: &str) -> Result<ReaderKey> {
+        reader(&self.profiles, name)
+    }
+
     /// Makes a repository. Its codecs are `codecs`, else those of its profile, else the default; with `keys`, named in
     /// the profiles, or those of its profile, it can be sealed.
     ///
@@ -150,15 +183,7 @@ impl Strongroom {
         let codecs = codecs.or(profile.and_then(|profile| profile.codecs.as_deref())).unwrap_or_default();
         let names = if keys.is_empty() { profile.map_or(&[][..], |profile| &profile.keys) } else { keys };
         let keys = readers(&self.profiles, names)?;
-        let (unsealed, sealed) = match codecs.strip_suffix("seal") {
-            Some("") => ("none", true),
-            Some(before) => (before.trim_end_matches(','), true),
-            None => (codecs, false),
-        };
-        if !unsealed.is_empty() {
-            PlainRegistry::new().stack(unsealed)?;
-        }
-        if sealed && keys.is_empty() {
+        if seals(codecs)? && keys.is_empty() {
             return Err(Error::denied("cannot seal: no key was given")
                 .hint("make one with 'key new', add it to strongroom.toml, and name it"));
         }

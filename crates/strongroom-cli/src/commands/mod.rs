@@ -1,8 +1,10 @@
 //! The commands: one file each, with its arguments and what it does.
 
 pub(crate) mod backup;
+pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod init;
@@ -11,4 +13,5 @@ pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod restore;
 pub(crate) mod resume;
+pub(crate) mod status;
 pub(crate) mod verify;

@@ -5,5 +5,6 @@ mod commands;
 mod demo;
 #[cfg(unix)]
 mod interrupted;
+mod looking;
 mod restoring;
 mod world;

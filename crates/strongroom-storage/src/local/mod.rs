@@ -8,6 +8,7 @@
 mod list;
 mod place;
 mod read;
+mod space;
 mod temp;
 mod upload;
 
@@ -24,6 +25,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use strongroom_core::storage::ObjectMeta;
 use strongroom_core::{ByteStream, Error, Key, PutMode, Result, Storage, Timestamp, Upload};
 
+pub use self::space::{Space, space_at};
 use crate::rules::check_folder;
 
 /// The folder below the root that holds what is being written. Never listed.

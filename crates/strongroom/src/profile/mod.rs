@@ -13,12 +13,16 @@
 //! file = "/etc/strongroom/ops.key"
 //! ```
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use strongroom_core::{Error, ErrorKind, Result};
 use strongroom_storage::StorageConfig;
+
+pub use self::check::Problem;
 
 /// The file that is looked for when none is named.
 pub const DEFAULT_FILE: &str = "strongroom.toml";
@@ -64,7 +68,7 @@ pub struct RepositoryProfile {
     pub keys: Vec<String>,
 }
 
-/// Where one reader key comes from: exactly one of the three.
+/// Where one reader key comes from: exactly one of the four. The file itself never holds a key.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyProfile {
@@ -74,6 +78,9 @@ pub struct KeyProfile {
     /// An environment variable that holds the key.
     #[serde(default)]
     pub env: Option<String>,
+    /// A file that holds a passphrase; one line end at its end is not part of it.
+    #[serde(default)]
+    pub passphrase_file: Option<PathBuf>,
     /// An environment variable that holds a passphrase.
     #[serde(default)]
     pub passphrase_env: Option<String>,
@@ -83,13 +90,21 @@ impl Profiles {
     /// Reads a file.
     ///
     /// # Errors
-    /// `NotFound`, `Denied` for the file; `Invalid`, with the line, for what is in it.
+    /// `NotFound`, `Denied` for the file; `Invalid`, with the line, for what is in it: see [`Profiles::problems`].
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::from(error).within(path.display()))?;
-        toml::from_str(&text).map_err(|error: toml::de::Error| {
-            let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or("").matches('\n').count() + 1);
+        let profiles: Self = toml::from_str(&text).map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(1, |span| check::line_at(&text, span.start));
             Error::invalid(format!("{}, line {line}: {}", path.display(), error.message()))
-        })
+                .hint("docs/cli.md shows what the file may hold")
+        })?;
+        match profiles.problems().into_iter().next() {
+            Some(Problem { at, what, advice }) => {
+                let line = check::line_of(&text, &at);
+                Err(Error::invalid(format!("{}, line {line}: {what}", path.display())).hint(advice))
+            }
+            None => Ok(profiles),
+        }
     }
 
     /// Reads `path` if one is given, else [`DEFAULT_FILE`] in the current folder if it is there, else nothing.
@@ -133,6 +148,25 @@ mod tests {
         let error = parse("[clusters.app]\nulr = 'x'\n").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.to_string().contains("line 2") && error.to_string().contains("ulr"), "{error}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_together_is_refused_with_its_line() {
+        for (line, told, text) in [
+            (2, "both url and storage", "[repositories.main]\nurl = 'x'\nstorage = { type = 'memory', name = 'x' }\n"),
+            (1, "neither url nor storage", "[repositories.main]\n"),
+            (3, "no key 'ops'", "[repositories.main]\nurl = 'x'\nkeys = ['ops']\n"),
+            (3, "codec", "[repositories.main]\nurl = 'x'\ncodecs = 'zap'\n"),
+            (4, "seal", "\n[repositories.main]\nurl = 'x'\ncodecs = 'zstd,seal'\n"),
+            (1, "no source", "[keys.ops]\n"),
+            (1, "2 sources", "[keys.ops]\nfile = 'x'\nenv = 'X'\n"),
+            (2, "no url", "[clusters.app]\nurl = ''\n"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{text}");
+            assert!(error.message().contains(&format!("line {line}: ")), "{text}\n{error}");
+            assert!(error.message().contains(told) && error.advice().is_some(), "{text}\n{error}");
+        }
     }
 
     #[test]

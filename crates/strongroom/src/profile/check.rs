@@ -1,0 +1,101 @@
+//! What a profile file must keep beyond its form: references that lead somewhere, and one source for each thing.
+
+use toml::de::{DeTable, DeValue};
+
+use super::Profiles;
+use crate::keys::seals;
+
+/// Something in the profiles that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: tables and field, such as `repositories`, `main`, `keys`.
+    pub at: Vec<String>,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub advice: String,
+}
+
+impl Profiles {
+    /// Everything in the profiles that makes no sense. Nothing is opened for it and no secret is read.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let mut problem = |at: &[&str], what: String, advice: &str| {
+            let at = at.iter().map(|step| (*step).to_owned()).collect();
+            found.push(Problem { at, what, advice: advice.to_owned() });
+        };
+        for (name, cluster) in &self.clusters {
+            if cluster.url.is_empty() {
+                problem(&["clusters", name, "url"], format!("cluster '{name}' has no url"), "write embedded:FILE");
+            }
+        }
+        for (name, repository) in &self.repositories {
+            let told = match (&repository.url, &repository.storage) {
+                (Some(_), Some(_)) => Some("both url and storage"),
+                (None, None) => Some("neither url nor storage"),
+                _ => None,
+            };
+            if let Some(told) = told {
+                problem(
+                    &["repositories", name, "url"],
+                    format!("repository '{name}' has {told}"),
+                    "give it one of them",
+                );
+            }
+            for key in repository.keys.iter().filter(|key| !self.keys.contains_key(*key)) {
+                let what = format!("repository '{name}' is to be opened with a key that is not there: no key '{key}'");
+                problem(
+                    &["repositories", name, "keys"],
+                    what,
+                    &format!("add [keys.{key}], or take it out of the list"),
+                );
+            }
+            let at = ["repositories", name, "codecs"];
+            match seals(repository.codecs.as_deref().unwrap_or_default()) {
+                Ok(true) if repository.keys.is_empty() => {
+                    let what = format!("repository '{name}' has seal among its codecs, and no keys");
+                    problem(&at, what, "name its keys: keys = [\"NAME\"], with [keys.NAME]");
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let advice = error.advice().unwrap_or("name none, lz4, zstd or zstd:LEVEL, and ,seal after it");
+                    problem(&at, format!("the codecs of repository '{name}': {}", error.message()), advice);
+                }
+            }
+        }
+        for (name, key) in &self.keys {
+            let sources =
+                [key.file.is_some(), key.env.is_some(), key.passphrase_file.is_some(), key.passphrase_env.is_some()];
+            let sources = sources.iter().filter(|there| **there).count();
+            if sources != 1 {
+                let many = if sources == 0 { "no source".to_owned() } else { format!("{sources} sources") };
+                problem(
+                    &["keys", name],
+                    format!("key '{name}' has {many}"),
+                    "give it exactly one of file, env, passphrase_file, passphrase_env",
+                );
+            }
+        }
+        found
+    }
+}
+
+/// The line of the byte `at`, from 1.
+pub(super) fn line_at(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or(text).matches('\n').count() + 1
+}
+
+/// The line of the field `path`, or of the innermost table on the way that is there.
+pub(super) fn line_of(text: &str, path: &[String]) -> usize {
+    let Ok(root) = DeTable::parse(text) else { return 1 };
+    let mut table = root.get_ref();
+    let mut line = 1;
+    for step in path {
+        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == step.as_str()) else { break };
+        line = line_at(text, key.span().start);
+        let DeValue::Table(inner) = value.get_ref() else { break };
+        table = inner;
+    }
+    line
+}
