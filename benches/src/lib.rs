@@ -1,5 +1,6 @@
 //! Benches of strongroom: ratios in one run, so that they mean something on another machine.
 
 pub mod data;
+pub mod folder;
 pub mod measure;
 pub mod shapes;

@@ -136,7 +136,7 @@ impl Shape {
     /// As [`Shape::entry`].
     pub fn shuffled(self, at: u64, total: u64) -> Result<Entry> {
         // A step that shares no factor with the total visits every place.
-        let step = (0..).map(|more| (total / 2 + 104_729 + more) | 1).find(|step| gcd(*step, total) == 1);
+        let step = (0..total.max(2)).map(|more| (total / 2 + 104_729 + more) | 1).find(|step| gcd(*step, total) == 1);
         let step = step.ok_or_else(|| Error::internal("no step"))?;
         let place = u128::from(at) * u128::from(step) % u128::from(total);
         self.entry(u64::try_from(place).unwrap_or(0), total)

@@ -41,6 +41,12 @@ impl Key {
         Ok(Self(name.into()))
     }
 
+    /// Takes a name that is known to be legal.
+    pub(crate) fn of_legal(name: &str) -> Self {
+        debug_assert!(Self::new(name).is_ok(), "'{name}' is no legal name");
+        Self(name.into())
+    }
+
     /// One segment that stands for any text: bytes that are not portable become `%XX`; `.` at the start too.
     #[must_use]
     pub fn escape(text: &str) -> String {

@@ -64,11 +64,47 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if (0..=Self::MAX.0).contains(&self.0) {
+            return f.write_str(&rfc3339(self.0.cast_unsigned()));
+        }
         match jiff::Timestamp::from_microsecond(self.0) {
             Ok(moment) => write!(f, "{moment}"),
             Err(_) => write!(f, "{}us", self.0),
         }
     }
+}
+
+/// As jiff writes it, ten times as fast: a plan names many moments.
+fn rfc3339(micros: u64) -> String {
+    fn two(text: &mut [u8], number: u64) {
+        text[0] += (number / 10).to_le_bytes()[0];
+        text[1] += (number % 10).to_le_bytes()[0];
+    }
+    let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+    let (days, time) = (seconds / 86_400, seconds % 86_400);
+    // Years that begin in March, in cycles of 400: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+    let days = days + 719_468;
+    let (cycle, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + cycle * 400 + u64::from(month <= 2);
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    two(&mut text[0..], year / 100);
+    two(&mut text[2..], year % 100);
+    two(&mut text[5..], month);
+    two(&mut text[8..], day);
+    two(&mut text[11..], time / 3600);
+    two(&mut text[14..], time / 60 % 60);
+    two(&mut text[17..], time % 60);
+    two(&mut text[20..], micros / 10_000);
+    two(&mut text[22..], micros / 100 % 100);
+    two(&mut text[24..], micros % 100);
+    let kept = if micros == 0 { 19 } else { text[..26].iter().rposition(|byte| *byte != b'0').map_or(19, |at| at + 1) };
+    text[kept] = b'Z';
+    text[..=kept].iter().copied().map(char::from).collect()
 }
 
 impl fmt::Debug for Timestamp {
@@ -101,6 +137,26 @@ mod tests {
         assert_eq!(moment.to_string(), "2026-11-22T23:01:58.506Z");
         assert_eq!("2026-11-23T00:01:58.506+01:00".parse::<Timestamp>().unwrap(), moment);
         assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T21:59:59.999999Z");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_text_is_that_of_jiff(micros in 0..=Timestamp::MAX.0, round in 0..7_u32) {
+            let micros = micros - micros % 10_i64.pow(round);
+            let expected = jiff::Timestamp::from_microsecond(micros).unwrap().to_string();
+            proptest::prop_assert_eq!(Timestamp(micros).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn every_day_is_as_jiff_has_it() {
+        for day in 0..Timestamp::MAX.0 / 86_400_000_000 {
+            let micros = day * 86_400_000_000;
+            assert_eq!(
+                rfc3339(micros.cast_unsigned())[..10],
+                jiff::Timestamp::from_microsecond(micros).unwrap().to_string()[..10]
+            );
+        }
     }
 
     #[test]

@@ -13,7 +13,6 @@ use super::target::{Request, Target};
 use crate::cluster::StepId;
 use crate::codec::CodecId;
 use crate::id::{ClusterId, DataKeyId};
-use crate::manifest::Blake3;
 use crate::model::{BackupKind, Status};
 
 /// Backups that a plan lists as not chosen, for each part.
@@ -33,8 +32,11 @@ pub(super) fn plan(
     let mut steps = Steps::new(request, &catalogue.rows);
     steps.warnings = warnings;
     let asked = serde_json::to_vec(request).unwrap_or_default();
-    steps.hasher.update(&PLAN_FORMAT.to_le_bytes()).update(&catalogue.generation().to_le_bytes());
-    steps.hasher.update(cluster.as_bytes()).update(&(asked.len() as u64).to_le_bytes()).update(&asked);
+    steps.put(&PLAN_FORMAT.to_le_bytes());
+    steps.put(&catalogue.generation().to_le_bytes());
+    steps.put(cluster.as_bytes());
+    steps.put(&(asked.len() as u64).to_le_bytes());
+    steps.put(&asked);
     let (mut made, mut refused) = (BTreeMap::new(), Vec::new());
     for (part, (choice, lost)) in parts.iter().zip(&chosen) {
         let view = &part.histories[choice.history].view;
@@ -76,9 +78,9 @@ pub(super) fn plan(
         totals: steps.totals,
         keys,
         codecs,
+        hash: steps.hash(),
         warnings: steps.warnings,
         refused,
-        hash: Blake3::from(steps.hasher.finalize()),
     };
     within(&plan, request)?;
     Ok(plan)

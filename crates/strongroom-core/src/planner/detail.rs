@@ -8,7 +8,7 @@
 
 use super::bytes::{Reader, put, put_signed, put_text};
 use super::entry::{Entry, Pin, PinKind, Size};
-use super::shape::{Facts, shape_of};
+use super::shape::Facts;
 use super::shapes::Shapes;
 use crate::id::{BackupId, RunId};
 use crate::{Error, Result, Timestamp};
@@ -35,7 +35,7 @@ pub(super) struct Detail {
 }
 
 /// Appends what `entry` says.
-pub(super) fn write(entry: &Entry, shapes: &mut Shapes, out: &mut Vec<u8>) {
+pub(super) fn write(entry: &Entry, class: u32, shapes: &mut Shapes, out: &mut Vec<u8>) {
     let locks = || {
         let copies = entry.copies.iter().zip(0_u64..);
         copies.filter_map(|(copy, at)| copy.locked_until.map(|until| (at, until)))
@@ -54,7 +54,7 @@ pub(super) fn write(entry: &Entry, shapes: &mut Shapes, out: &mut Vec<u8>) {
         put(out, number);
     }
     let facts = Facts { id: entry.id, from: entry.window.from, until: entry.window.until };
-    put(out, u64::from(shapes.number(|shape| shape_of(entry.manifest.as_str(), &facts, shape))));
+    put(out, u64::from(shapes.number(class, entry.manifest.as_str(), &facts)));
     if let Some(parent) = entry.parent {
         out.extend_from_slice(parent.as_bytes());
     }

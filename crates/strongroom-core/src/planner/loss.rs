@@ -85,7 +85,7 @@ impl Catalogue {
     /// The backup whose manifest is `key`, or lies in the same folder or above.
     fn owner(&self, key: &Key) -> Option<u32> {
         let owns = |row: u32| {
-            let name = self.rows.name(row, self.rows.counts(row).shape).ok()?;
+            let name = self.rows.name(row, self.rows.counts(row).shape, &mut Vec::new()).ok()?;
             let folder = name.as_str().rsplit_once('/').map(|(folder, _)| folder);
             let inside =
                 folder.and_then(|folder| key.as_str().strip_prefix(folder)).is_some_and(|it| it.starts_with('/'));

@@ -14,7 +14,6 @@ use super::class::{Class, Classes};
 use super::detail::Detail;
 use super::entry::LogSeq;
 use super::rows::{MOST_ROWS, NEVER, Place, Rows, number};
-use super::shape::Legal;
 use super::shapes::Shapes;
 use crate::id::BackupId;
 use crate::model::BackupKind;
@@ -34,8 +33,8 @@ impl Catalogue {
         out.extend_from_slice(&classes);
         put(&mut out, rows.shapes.list.len() as u64);
         for shape in &rows.shapes.list {
-            put(&mut out, shape.len() as u64);
-            out.extend_from_slice(shape);
+            put(&mut out, shape.bytes.len() as u64);
+            out.extend_from_slice(&shape.bytes);
         }
         put(&mut out, rows.len() as u64);
         let mut details = Vec::with_capacity(rows.details.len());
@@ -147,7 +146,6 @@ fn read_seq(reader: &mut Reader<'_>) -> Result<LogSeq> {
 
 /// Reads the details of every row once, so that nothing can fail later, and sets the costs.
 fn check_details(rows: &mut Rows) -> Result<()> {
-    let legal: Vec<Legal> = rows.shapes.list.iter().map(|shape| Legal::of(shape)).collect();
     for row in rows.all() {
         let start = rows.detail[row as usize] as usize;
         let end = rows.detail.get(row as usize + 1).map_or(rows.details.len(), |end| *end as usize);
@@ -158,7 +156,7 @@ fn check_details(rows: &mut Rows) -> Result<()> {
         let fits = reader.0.is_empty()
             && detail.verified.is_some() == class.verified.is_some()
             && detail.locks.iter().all(|(at, _)| (*at as usize) < class.copies.len())
-            && legal.get(detail.shape as usize).is_some_and(|legal| legal.fits(rows.window(row)));
+            && rows.shapes.list.get(detail.shape as usize).is_some_and(|shape| shape.fits(&rows.window(row)));
         if !fits {
             return Err(Error::corrupt(format!("the catalogue's details of backup {}", rows.id[row as usize])));
         }

@@ -17,7 +17,7 @@ use super::class::{Class, Classes};
 use super::detail::{self, Detail};
 use super::entry::{Entry, LogPlace, LogSeq, Verified};
 use super::reason::Reason;
-use super::shape::{Facts, name_of};
+use super::shape::Facts;
 use super::shapes::Shapes;
 use crate::Timestamp;
 use crate::id::BackupId;
@@ -75,7 +75,7 @@ impl Rows {
         let row = number(self.until.len());
         let class = self.classes.number(entry);
         let offset = number(self.details.len());
-        detail::write(entry, &mut self.shapes, &mut self.details);
+        detail::write(entry, class, &mut self.shapes, &mut self.details);
         let window = entry.window;
         self.push_window(
             row,
@@ -171,11 +171,13 @@ impl Rows {
         Detail::counts(&mut reader, self.settled(row)).map_or_else(|_| Detail::none(), |(detail, _)| detail)
     }
 
-    /// The name of a row's manifest.
-    pub(super) fn name(&self, row: u32, shape: u32) -> crate::Result<crate::Key> {
+    /// The name of a row's manifest; `room` is kept from name to name.
+    pub(super) fn name(&self, row: u32, shape: u32, room: &mut Vec<u8>) -> crate::Result<crate::Key> {
         let window = self.window(row);
         let facts = Facts { id: self.id[row as usize], from: window.from, until: window.until };
-        name_of(self.shapes.list.get(shape as usize).map_or(&[], Vec::as_slice), &facts)
+        let shape =
+            self.shapes.list.get(shape as usize).ok_or_else(|| crate::Error::internal("a name without shape"))?;
+        shape.name(&facts, room)
     }
 
     /// The place of a log segment.
@@ -218,7 +220,7 @@ impl Rows {
             codecs: class.codecs,
             keys: class.keys,
             nodes: class.nodes,
-            manifest: self.name(row, detail.shape).ok()?,
+            manifest: self.name(row, detail.shape, &mut Vec::new()).ok()?,
             copies,
             pins: detail.pins,
             created: detail.created,

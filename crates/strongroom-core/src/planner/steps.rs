@@ -10,6 +10,7 @@ use super::target::Request;
 use super::terms::Kind;
 use crate::Timestamp;
 use crate::cluster::StepId;
+use crate::manifest::Blake3;
 use crate::model::Status;
 
 /// Steps as they are numbered, with what all of them sum up to.
@@ -22,9 +23,16 @@ pub(super) struct Steps<'a> {
     pub(super) warnings: Vec<Warning>,
     /// Classes in use, for the keys and codecs of the plan.
     pub(super) classes: Vec<u32>,
-    pub(super) hasher: blake3::Hasher,
+    hasher: blake3::Hasher,
     copies: Option<(u32, Vec<Copy<'a>>)>,
+    /// Bytes that wait to be hashed: hashing a few at a time is dear.
+    waiting: Vec<u8>,
+    /// Room for a name.
+    name: Vec<u8>,
 }
+
+/// As many bytes are hashed at once.
+const HASH_AT_ONCE: usize = 16 << 10;
 
 impl<'a> Steps<'a> {
     pub(super) fn new(request: &'a Request, rows: &'a Rows) -> Self {
@@ -37,6 +45,24 @@ impl<'a> Steps<'a> {
             classes: Vec::new(),
             hasher: blake3::Hasher::new(),
             copies: None,
+            waiting: Vec::new(),
+            name: Vec::new(),
+        }
+    }
+
+    /// The hash of all that was put in.
+    pub(super) fn hash(&mut self) -> Blake3 {
+        self.hasher.update(&self.waiting);
+        self.waiting.clear();
+        Blake3::from(self.hasher.finalize())
+    }
+
+    /// Puts bytes into the hash.
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= HASH_AT_ONCE {
+            self.hasher.update(&self.waiting);
+            self.waiting.clear();
         }
     }
 
@@ -68,9 +94,11 @@ impl<'a> Steps<'a> {
         let history = &part.histories[choice.history];
         let timeline = history.view.lane.timeline;
         let Reached { until, settled } = choice.reached;
-        self.hasher.update(&until.micros().to_le_bytes()).update(&settled.micros().to_le_bytes());
-        self.hasher.update(timeline.as_bytes()).update(part.name.as_bytes());
-        self.hasher.update(&(part.name.len() as u64).to_le_bytes());
+        self.put(&until.micros().to_le_bytes());
+        self.put(&settled.micros().to_le_bytes());
+        self.put(timeline.as_bytes());
+        self.put(part.name.as_bytes());
+        self.put(&(part.name.len() as u64).to_le_bytes());
         self.warn_of_point(part, choice);
         Ok(PartPlan { timeline, filter: part.filter.clone(), reached: choice.reached, steps })
     }
@@ -117,18 +145,22 @@ impl<'a> Steps<'a> {
             tier: copy.tier,
             cost: copy.price(size.stored_bytes, size.objects),
         };
-        let mut sorted: Vec<ChosenCopy> = copies.iter().map(chosen).collect();
-        if sorted.len() > 1 {
+        let (copy, alternates) = if let [only] = copies {
+            (chosen(only), Vec::new())
+        } else {
+            let mut sorted: Vec<ChosenCopy> = copies.iter().map(chosen).collect();
             // What costs the same is read at home.
             let order = |copy: &ChosenCopy| (copy.cost, copy.storage != HOME);
             sorted.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.storage.cmp(&b.storage)));
-        }
-        let mut sorted = sorted.into_iter();
-        let copy = sorted.next().ok_or(Reason::CopyUnavailable)?;
+            let mut sorted = sorted.into_iter();
+            (sorted.next().ok_or(Reason::CopyUnavailable)?, sorted.collect())
+        };
         let id = self.rows.id[row as usize];
         // Ids have one length and names are followed by it, so that no two plans give the same bytes.
-        self.hasher.update(&self.next.to_le_bytes()).update(id.as_bytes()).update(copy.storage.as_bytes());
-        self.hasher.update(&(copy.storage.len() as u64).to_le_bytes());
+        self.put(&self.next.to_le_bytes());
+        self.put(id.as_bytes());
+        self.put(copy.storage.as_bytes());
+        self.put(&(copy.storage.len() as u64).to_le_bytes());
         let totals = &mut self.totals;
         totals.steps += 1;
         totals.bytes = totals.bytes.saturating_add(size.stored_bytes);
@@ -144,7 +176,7 @@ impl<'a> Steps<'a> {
         Ok(Step {
             step,
             backup: id,
-            manifest: self.rows.name(row, detail.shape).map_err(|_| Reason::Invalid)?,
+            manifest: self.rows.name(row, detail.shape, &mut self.name).map_err(|_| Reason::Invalid)?,
             kind: class.kind,
             apply: match Kind::of(class.kind, class.applies) {
                 Kind::Begin => Apply::Begin,
@@ -161,7 +193,7 @@ impl<'a> Steps<'a> {
             objects: size.objects,
             requests: size.objects,
             copy,
-            alternates: sorted.collect(),
+            alternates,
         })
     }
 }
