@@ -217,6 +217,15 @@ impl Catalogue {
         Logs { streams: streams.collect(), told, margin: request.log_margin_micros.max(0) }
     }
 
+    /// What is left without the rows in `gone`, which grow. As any catalogue: it is prepared anew.
+    pub(super) fn without(&self, gone: &[u32]) -> Self {
+        let mut gone = gone.iter().copied().peekable();
+        let left: Vec<u32> = self.rows.all().filter(|row| gone.next_if_eq(row).is_none()).collect();
+        let mut rows = self.rows.clone();
+        rows.permute(&left);
+        Builder::of(rows).finish(self.timelines.iter().cloned(), self.generation, self.complete)
+    }
+
     /// How often the catalogue has changed.
     #[must_use]
     pub fn generation(&self) -> u64 {

@@ -17,6 +17,8 @@ const PARENT: u8 = 1;
 const VERIFIED: u8 = 2;
 const PINS: u8 = 4;
 const LOCKS: u8 = 8;
+/// Any of these: there are pins or locks.
+pub(super) const PINNED_OR_LOCKED: u8 = PINS | LOCKS;
 const KNOWN: u8 = PARENT | VERIFIED | PINS | LOCKS;
 
 /// What a row's bytes say.

@@ -28,6 +28,7 @@ mod plan;
 mod precheck;
 mod ready;
 mod reason;
+mod retention;
 mod rows;
 mod shape;
 mod shapes;
@@ -48,6 +49,11 @@ pub use loss::Loss;
 pub use plan::{Apply, ChosenCopy, PLAN_FORMAT, PartPlan, Plan, PlanTotals, Reached, Step};
 pub use precheck::{CheckCode, CheckState, PreCheck, Stage, StageKind};
 pub use reason::{PlanError, Reason, Refusal, Warning, WarningCode};
+pub use retention::{
+    Activity, Block, Blocked, DeleteRefusal, DeleteRequest, Dependent, Freed, Going, InFlight, KEEP_UNUSABLE,
+    KeepReason, KeptPoint, Later, LogRetention, Needed, PartRetention, RETENTION_FORMAT, Reasons, Rebase,
+    RetentionPlan, RetentionPolicy, RetentionRequest, RetentionTotals, Zone,
+};
 pub use target::{AtMost, Cut, Request, Strictness, Target};
 pub use what_if::{Backups, Change, Effect, WhatIf};
 pub use windows::{Answer, Gap, PartWindows, RestoreWindow, Span, Windows};

@@ -165,6 +165,11 @@ impl Rows {
         Detail::read(&mut reader, self.settled(row)).unwrap_or_else(|_| Detail::none())
     }
 
+    /// Whether a row has pins or locks, expired ones too.
+    pub(super) fn is_pinned_or_locked(&self, row: u32) -> bool {
+        self.detail_bytes(row).first().is_some_and(|flags| flags & detail::PINNED_OR_LOCKED != 0)
+    }
+
     /// Counts and sizes, run and name only: less to read.
     pub(super) fn counts(&self, row: u32) -> Detail {
         let mut reader = super::bytes::Reader(self.detail_bytes(row));
