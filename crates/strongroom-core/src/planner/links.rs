@@ -27,6 +27,11 @@ impl Links {
         self.previous[(row - self.first) as usize]
     }
 
+    /// The row before `row` in its best chain, if that is no detour.
+    pub(super) fn previous(&self, row: u32) -> Option<u32> {
+        Some(self.link(row)).filter(|link| *link < BEGIN)
+    }
+
     /// Whether a chain ends at `row`.
     pub(super) fn is_reached(&self, row: u32) -> bool {
         self.link(row) & UNREACHED == 0

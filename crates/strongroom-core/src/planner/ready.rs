@@ -19,11 +19,25 @@ use super::view::View;
 /// No chain ends there.
 pub(super) const UNREADY: i64 = i64::MAX;
 
-/// For each row of the lane, in its order.
+/// The chain that is settled first.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Earliest {
+    /// When it is settled, or [`UNREADY`].
+    pub(super) ready: i64,
+    /// The row before the last one.
+    pub(super) previous: Option<u32>,
+}
+
+/// The moments of [`earliest`].
 pub(super) fn ready(view: &View<'_>) -> Vec<i64> {
+    earliest(view).into_iter().map(|chain| chain.ready).collect()
+}
+
+/// For each row of the lane, in its order.
+pub(super) fn earliest(view: &View<'_>) -> Vec<Earliest> {
     let rows = view.rows;
     let first = view.lane.rows.start;
-    let mut ready: Vec<i64> = Vec::with_capacity(view.lane.rows.len());
+    let mut all: Vec<Earliest> = Vec::with_capacity(view.lane.rows.len());
     // What a cover row is put onto, when that is settled as early as possible.
     let mut onto: BTreeMap<u32, i64> = BTreeMap::new();
     let exact = view.lane.classes.iter().any(|class| {
@@ -41,24 +55,31 @@ pub(super) fn ready(view: &View<'_>) -> Vec<i64> {
         }
         let kind = view.terms.own(row).map(|(_, kind)| kind);
         let before = match kind {
-            Some(Kind::Begin) => Some(i64::MIN),
-            Some(Kind::Cover) => minima.best_from(rows.from[row as usize]).map(|kept| kept.score),
+            Some(Kind::Begin) => Some((i64::MIN, None)),
+            Some(Kind::Cover) => {
+                minima.best_from(rows.from[row as usize]).map(|kept: Kept<i64>| (kept.score, Some(kept.row)))
+            }
             Some(Kind::Exact) => {
                 let parent = parent(&view.terms, view.ids, row);
                 // A cover parent leaves the state that it was taken of only where nothing before it caught more.
                 let as_taken = |parent: &u32| onto.get(parent).is_none_or(|onto| *onto <= rows.until[*parent as usize]);
-                parent.filter(as_taken).and_then(|parent| ready.get((parent - first) as usize).copied())
+                let parent = parent.filter(as_taken);
+                parent.and_then(|parent| Some((all.get((parent - first) as usize)?.ready, Some(parent))))
             }
             Some(Kind::Log) | None => None,
         };
-        if let (true, Some(Kind::Cover), Some(before)) = (exact, kind, before) {
+        if let (true, Some(Kind::Cover), Some((before, _))) = (exact, kind, before) {
             onto.insert(row, before);
         }
-        let score = before.filter(|before| *before != UNREADY).map_or(UNREADY, |before| before.max(rows.settled(row)));
-        if score != UNREADY {
-            waiting.push(Kept { until, row, score });
+        let before = before.filter(|(before, _)| *before != UNREADY);
+        let chain = before.map_or(Earliest { ready: UNREADY, previous: None }, |(before, previous)| Earliest {
+            ready: before.max(rows.settled(row)),
+            previous,
+        });
+        if chain.ready != UNREADY {
+            waiting.push(Kept { until, row, score: chain.ready });
         }
-        ready.push(score);
+        all.push(chain);
     }
-    ready
+    all
 }

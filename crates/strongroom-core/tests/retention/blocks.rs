@@ -6,7 +6,7 @@ use strongroom_core::planner::{
 use strongroom_core::units::Span;
 use strongroom_core::{Timestamp, id::BackupId};
 
-use crate::picture::{at, draw, entries, id};
+use crate::drawn::{at, draw, entries, id};
 use crate::support::{bare, blocked, going, kept, last, leased, needed, request, round};
 
 fn catalogue(picture: &str, change: impl Fn(&mut Vec<Entry>)) -> Catalogue {
@@ -94,7 +94,7 @@ fn a_backup_that_is_being_taken_finds_its_chain() {
     // One that goes back behind the newest point continues that, though another timeline is live.
     let timelines = [(1, "p", None), (2, "p", Some(35))];
     asked.activity.in_flight = vec![flight(Some(25), 1)];
-    let plan = crate::picture::draw_with("1:-10 2:10-20 3:20-30 4:-40/2", &timelines).retain(&asked).unwrap();
+    let plan = crate::drawn::draw_with("1:-10 2:10-20 3:20-30 4:-40/2", &timelines).retain(&asked).unwrap();
     assert_eq!(blocked(&plan), [(3, vec![Block::InFlight { backup: id(9) }])]);
 }
 
@@ -228,6 +228,6 @@ fn both_ways_to_a_point_outlive_a_round() {
     let gone: Vec<BackupId> = plan.parts[0].going.iter().map(|going| going.backup).collect();
     let left: Vec<Entry> = entries(picture).into_iter().filter(|entry| !gone.contains(&entry.id)).collect();
     let left = Catalogue::from_entries(left, [], 1, true);
-    let by = |catalogue: &Catalogue| catalogue.plan(&crate::picture::by(45)).unwrap().reached.until;
+    let by = |catalogue: &Catalogue| catalogue.plan(&crate::drawn::by(45)).unwrap().reached.until;
     assert_eq!((by(&draw(picture)), by(&left)), (at(40), at(40)));
 }

@@ -4,7 +4,7 @@ use strongroom_core::planner::{Block, Catalogue, DeleteRequest, KeepReason, Rete
 use strongroom_core::units::Span;
 use strongroom_core::{Error, ErrorKind};
 
-use crate::picture::{at, draw, draw_with, entries, id, latest};
+use crate::drawn::{at, draw, draw_with, entries, id, latest};
 use crate::support::{bare, blocked, going, kept, kept_for, last, leased, needed, request, round, segments_going};
 
 /// benbjohnson/litestream #1450, #1307, #1270, #224: retention deletes files that a running restore needs.

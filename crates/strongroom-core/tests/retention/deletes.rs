@@ -5,7 +5,7 @@ use strongroom_core::planner::{
 };
 use strongroom_core::{Error, ErrorKind};
 
-use crate::picture::{at, draw, entries, id};
+use crate::drawn::{at, draw, entries, id};
 use crate::support::{going, kept_for, leased, number, segments_going};
 
 fn named(backups: &[u128]) -> DeleteRequest {

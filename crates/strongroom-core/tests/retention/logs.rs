@@ -3,7 +3,7 @@
 use strongroom_core::planner::{Block, Pin, PinKind, RetentionPolicy, Target};
 use strongroom_core::units::Span;
 
-use crate::picture::{at, by, draw, draw_with, entries, id};
+use crate::drawn::{at, by, draw, draw_with, entries, id};
 use crate::support::{bare, blocked, going, kept, last, round, segments_going};
 
 /// Two bases, and the log of their only node, whole; moments in hours, since logs are compared with a margin.

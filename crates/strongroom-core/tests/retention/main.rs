@@ -4,10 +4,17 @@
 mod blocks;
 mod bugs;
 mod deletes;
-mod logs;
 #[path = "../planner_answers/support.rs"]
+#[expect(dead_code, reason = "what others draw with it is not all needed here")]
+mod drawn;
+#[path = "../planner/generator.rs"]
+#[expect(dead_code, reason = "retention asks for no restores")]
+mod generator;
+mod logs;
+#[path = "../planner/picture.rs"]
 mod picture;
 mod random;
 mod rules;
+mod strange;
 mod support;
 mod worlds;

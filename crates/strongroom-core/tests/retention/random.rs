@@ -10,27 +10,36 @@ use strongroom_core::planner::{
     Block, Catalogue, Entry, Reached, Request, RetentionPlan, RetentionRequest, Strictness, Target,
 };
 
-use crate::picture::at;
+use crate::drawn::at;
 use crate::worlds::{END, Rng, World, random_request};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Calls `check` with many histories and a policy for each.
-fn everywhere(usual: u64, check: impl Fn(&World, &RetentionRequest, &mut Rng)) {
+/// Calls `case` with many seeds, and tells which one failed.
+pub(crate) fn cases(usual: u64, case: impl Fn(u64) -> (String, std::thread::Result<()>)) {
     let one = number("RETENTION_SEED");
     let cases = number("RETENTION_CASES").unwrap_or(usual);
     for seed in one.map_or(0..cases, |one| one..one + 1) {
-        let mut rng = Rng::new(seed);
-        let world = World::random(&mut rng, 40);
-        let request = random_request(&mut rng, &world);
-        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&world, &request, &mut rng.clone())));
-        if let Err(panic) = told {
-            eprintln!("RETENTION_SEED={seed}\n{}\n{:?}", world.describe(), request);
+        let (world, outcome) = case(seed);
+        if let Err(panic) = outcome {
+            eprintln!("RETENTION_SEED={seed}\n{world}");
             std::panic::resume_unwind(panic);
         }
     }
+}
+
+/// Calls `check` with many histories and a policy for each.
+fn everywhere(usual: u64, check: impl Fn(&World, &RetentionRequest, &mut Rng)) {
+    cases(usual, |seed| {
+        let mut rng = Rng::new(seed);
+        let world = World::random(&mut rng, 40);
+        let request = random_request(&mut rng, &world);
+        let check = || check(&world, &request, &mut rng.clone());
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check));
+        (format!("{}\n{request:?}", world.describe()), outcome)
+    });
 }
 
 pub(crate) fn going(plan: &RetentionPlan) -> Vec<BackupId> {
@@ -43,11 +52,12 @@ fn scope(entry: &Entry) -> Scope {
 }
 
 /// Where a restore to each backup ends: with what is whole, and with what is partial.
-fn reached(catalogue: &Catalogue) -> BTreeMap<(BackupId, bool), Reached> {
+pub(crate) fn reached(catalogue: &Catalogue) -> BTreeMap<(BackupId, bool), Reached> {
     let mut all = BTreeMap::new();
     for entry in catalogue.entries().filter(|entry| entry.log.is_none()) {
         for partial in [false, true] {
-            let request = Request { allow_partial: partial, ..Request::at(Target::Backup(entry.id)).of(scope(&entry)) };
+            let target = Request::at(Target::Backup(entry.id)).of(scope(&entry));
+            let request = Request { allow_partial: partial, cluster: Some(entry.cluster), ..target };
             let plan = catalogue.plan(&request);
             // What is whole is promised as that.
             if let Ok(plan) = plan
@@ -58,6 +68,19 @@ fn reached(catalogue: &Catalogue) -> BTreeMap<(BackupId, bool), Reached> {
         }
     }
     all
+}
+
+/// Compares, but for what is gone.
+pub(crate) fn is_reached_as_before(
+    before: &BTreeMap<(BackupId, bool), Reached>,
+    after: &BTreeMap<(BackupId, bool), Reached>,
+    gone: &[BackupId],
+) {
+    for ((backup, partial), point) in before {
+        if !gone.contains(backup) {
+            assert_eq!(after.get(&(*backup, *partial)), Some(point), "{backup} {partial}");
+        }
+    }
 }
 
 /// What a restore to a moment ends at.
@@ -76,11 +99,7 @@ fn whatever_stays_is_reached_as_before() {
         let gone = going(&plan);
         let left = world.without(&gone).catalogue();
         let (before, after) = (reached(&catalogue), reached(&left));
-        for ((backup, partial), point) in before {
-            if !gone.contains(&backup) {
-                assert_eq!(after.get(&(backup, partial)), Some(&point), "{backup} {partial}");
-            }
-        }
+        is_reached_as_before(&before, &after, &gone);
         plan.check(&catalogue).unwrap();
         plan.check(&left).unwrap();
         for kept in plan.parts.iter().flat_map(|part| &part.kept) {

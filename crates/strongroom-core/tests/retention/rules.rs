@@ -3,7 +3,7 @@
 use strongroom_core::planner::{Catalogue, KeepReason, RetentionPolicy};
 use strongroom_core::units::{ByteSize, Span};
 
-use crate::picture::{draw, draw_with, entries};
+use crate::drawn::{draw, draw_with, entries};
 use crate::support::{bare, going, kept, kept_for, last, moment, needed, round, why};
 
 /// A base at each of these moments, numbered from 1.

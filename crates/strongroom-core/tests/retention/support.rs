@@ -6,7 +6,7 @@ use strongroom_core::planner::{
     Activity, Block, Catalogue, KeepReason, RetentionPlan, RetentionPolicy, RetentionRequest,
 };
 
-use crate::picture::at;
+use crate::drawn::at;
 
 /// A policy without rules that keeps nothing in any case but the newest points, and looks at nothing damaged.
 pub(crate) fn bare() -> RetentionPolicy {

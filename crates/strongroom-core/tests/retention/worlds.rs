@@ -11,7 +11,7 @@ use strongroom_core::planner::{
 };
 use strongroom_core::units::{ByteSize, Span};
 
-use crate::picture::{at, entries, id};
+use crate::drawn::{at, entries, id};
 
 /// Split-mix.
 #[derive(Debug, Clone)]

@@ -4,8 +4,7 @@
 //! backup takes, and by the chain that is settled first, which a restore to a moment takes before the best one is
 //! settled. They are the same chain nearly always.
 
-use crate::planner::sweep::parent;
-use crate::planner::terms::Kind;
+use crate::planner::ready::{Earliest, earliest};
 use crate::planner::view::View;
 
 /// No chain ends at the row.
@@ -22,13 +21,7 @@ pub(super) struct Chains {
     /// Whether the row is a matter of the series whose chains these are.
     own: Vec<bool>,
     /// The chain that is settled first; empty where that is the best one for every row.
-    early: Vec<Early>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Early {
-    settled: i64,
-    previous: Option<u32>,
+    early: Vec<Earliest>,
 }
 
 impl Chains {
@@ -46,15 +39,23 @@ impl Chains {
                 verified.push(false);
                 continue;
             }
-            let before = view.previous(row).map(|previous| (previous - first) as usize);
             let alone = rows.settled(row);
-            let chain = before.map_or(alone, |before| alone.max(settled[before]));
+            let (mut chain, mut whole) = (alone, is_verified(rows.class[row as usize]));
+            if let Some(detour) = view.links.detours.get(&row) {
+                for row in detour {
+                    chain = chain.max(rows.settled(*row));
+                    whole &= is_verified(rows.class[*row as usize]);
+                }
+            } else if let Some(before) = view.links.previous(row) {
+                chain = chain.max(settled[(before - first) as usize]);
+                whole &= verified[(before - first) as usize];
+            }
             some_early |= chain > alone;
             settled.push(chain);
-            verified.push(is_verified(rows.class[row as usize]) && before.is_none_or(|before| verified[before]));
+            verified.push(whole);
         }
         let own = lane.rows.clone().zip(&settled).map(|(row, settled)| *settled != UNREACHED && own(row)).collect();
-        let early = if some_early { early(view) } else { Vec::new() };
+        let early = if some_early { earliest(view) } else { Vec::new() };
         Self { first, settled, verified, own, early }
     }
 
@@ -74,7 +75,7 @@ impl Chains {
 
     /// From which moment on a restore to a moment can reach `row`.
     pub(super) fn ready(&self, row: u32) -> i64 {
-        self.early.get(self.at(row)).map_or_else(|| self.settled(row), |early| early.settled)
+        self.early.get(self.at(row)).map_or_else(|| self.settled(row), |early| early.ready)
     }
 
     /// Whether a chain ends at `row`, and that is a matter of this series.
@@ -86,58 +87,12 @@ impl Chains {
         self.verified[self.at(row)]
     }
 
-    /// The rows that `row`'s chains apply right before it. `view` is that of [`Chains::of`].
-    pub(super) fn previous(&self, view: &View<'_>, row: u32) -> impl Iterator<Item = u32> + use<> {
-        let best = view.previous(row);
-        let early = self.early.get(self.at(row)).filter(|early| early.settled < self.settled(row));
+    /// The rows that `row`'s chains apply right before it; of a detour all. `view` is that of [`Chains::of`].
+    pub(super) fn previous<'v>(&self, view: &'v View<'_>, row: u32) -> impl Iterator<Item = u32> + use<'v> {
+        let detour = view.links.detours.get(&row).map(Vec::as_slice).unwrap_or_default();
+        let best = if detour.is_empty() { view.links.previous(row) } else { None };
+        let early = self.early.get(self.at(row)).filter(|early| early.ready < self.settled(row));
         let early = early.and_then(|early| early.previous).filter(|early| Some(*early) != best);
-        best.into_iter().chain(early)
+        detour.iter().copied().chain(best).chain(early)
     }
-}
-
-/// The sweep for the chain that is settled first: as that for the best one, with the largest `settled` of a chain in
-/// place of the sum of costs.
-fn early(view: &View<'_>) -> Vec<Early> {
-    struct Open {
-        until: i64,
-        settled: i64,
-        row: u32,
-    }
-    let rows = view.rows;
-    let first = view.lane.rows.start;
-    let mut all: Vec<Early> = Vec::with_capacity(view.lane.rows.len());
-    // Both `until` and `settled` grow in it: what ends earlier and is settled later is of no use.
-    let mut open: Vec<Open> = Vec::new();
-    // Rows that end at the same moment can't follow each other.
-    let mut waiting: Vec<Open> = Vec::new();
-    for row in view.lane.rows.clone() {
-        let until = rows.until[row as usize];
-        if waiting.last().is_some_and(|last| last.until < until) {
-            for next in waiting.drain(..) {
-                while open.pop_if(|top| top.settled >= next.settled).is_some() {}
-                open.push(next);
-            }
-        }
-        let at = |row: u32| all[(row - first) as usize].settled;
-        let before = match view.terms.own(row).filter(|_| view.is_reached(row)).map(|(_, kind)| kind) {
-            Some(Kind::Begin) => Some((i64::MIN, None)),
-            Some(Kind::Cover) => {
-                let from = rows.from[row as usize];
-                let found = open.get(open.partition_point(|end| end.until < from));
-                found.map(|end| (end.settled, Some(end.row)))
-            }
-            Some(Kind::Exact) => parent(&view.terms, view.ids, row).map(|parent| (at(parent), Some(parent))),
-            Some(Kind::Log) | None => None,
-        };
-        let own = rows.settled(row);
-        let early = before.map_or(Early { settled: UNREACHED, previous: None }, |(settled, previous)| Early {
-            settled: own.max(settled),
-            previous,
-        });
-        if early.settled != UNREACHED {
-            waiting.push(Open { until, settled: early.settled, row });
-        }
-        all.push(early);
-    }
-    all
 }

@@ -10,6 +10,7 @@ use crate::model::PartName;
 use crate::planner::catalogue::Catalogue;
 use crate::planner::lane::Lane;
 use crate::planner::part::History;
+use crate::planner::reason::Reason;
 use crate::planner::target::Request;
 use crate::planner::terms::Terms;
 
@@ -59,12 +60,8 @@ impl LogNeeds {
 
 /// How far logs carry the state of a row; at least to its end. `None`: there are no logs.
 pub(super) fn carried(history: &History<'_>, row: u32) -> Option<i64> {
-    if history.logs.nodes.is_empty() {
-        return None;
-    }
-    let rows = history.view.rows;
-    let (nodes, until) = (&rows.class_of(row).nodes, rows.until[row as usize]);
-    history.logs.cover(nodes, until).map(|cover| cover.upto.max(until))
+    let until = history.view.rows.until[row as usize];
+    history.logs.cover(until).map(|cover| cover.upto.max(until))
 }
 
 /// By how much a log must begin before a state to be known to go back far enough, whatever bound on clock differences a
@@ -97,7 +94,8 @@ pub(super) fn witnesses(catalogue: &Catalogue, lane: &Lane, since: i64) -> Vec<u
     }
     let rows = &catalogue.rows;
     let nodes = |row: u32| &rows.class_of(row).nodes;
-    let telling: Vec<u32> = lane.rows.clone().filter(|row| !nodes(*row).is_empty()).collect();
+    let tells = |row: &u32| !nodes(*row).is_empty() && rows.bad.get(row) != Some(&Reason::BadWindow);
+    let telling: Vec<u32> = lane.rows.clone().filter(tells).collect();
     let first = telling.partition_point(|row| rows.until[*row as usize] <= since).saturating_sub(1);
     let telling = telling.get(first..).unwrap_or_default();
     let changes = telling.windows(2).filter(|pair| nodes(pair[0]) != nodes(pair[1])).flatten();
