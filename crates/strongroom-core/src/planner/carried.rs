@@ -24,7 +24,7 @@ pub(super) fn best_start(view: &View<'_>, logs: &Logs<'_>, goal: i64, bound: Opt
             continue;
         }
         if reached != Some(until) {
-            if logs.cover(until).is_none_or(|cover| cover.upto < goal) {
+            if !logs.carries(until, goal) {
                 break;
             }
             log.back_to(until);

@@ -93,7 +93,7 @@ fn judge(
 
 fn missed_words(part: &Part<'_>, choice: &Choice, moment: Timestamp) -> String {
     let end = choice.cover.as_ref().map(|cover| &cover.end);
-    let why = end.map_or_else(String::new, |end| format!("; node {}: {}", end.node, end.detail));
+    let why = end.map_or_else(String::new, |end| format!("; {}", end.detail));
     format!("no chain of '{}' ends exactly at {moment}{why}", part.name)
 }
 

@@ -207,6 +207,10 @@ fn named_rows<'a>(
         Target::Backup(id) => {
             let row = catalogue.ids.find(rows, id);
             let row = row.ok_or_else(|| PlanError::new(Reason::Unknown, format!("there is no backup {id}")))?;
+            if catalogue.ids.all(rows, id).count() > 1 {
+                let message = format!("two different backups have the id {id}: which is meant can't be told");
+                return Err(PlanError::new(Reason::DuplicateId, message));
+            }
             let class = rows.class_of(row);
             if class.kind == BackupKind::LogSegment {
                 return Err(PlanError::new(Reason::Invalid, format!("{id} is a log segment: name a log position")));
@@ -219,8 +223,13 @@ fn named_rows<'a>(
         Target::Run(run) => {
             let mut found = BTreeMap::new();
             for lane in catalogue.lanes.iter().filter(|lane| lane.cluster == cluster && lane.node.is_none()) {
+                // Of several backups of a part the newest, whatever timelines they are of.
+                let newest = |row: u32| (rows.until[row as usize], rows.settled(row), rows.id[row as usize]);
                 for row in lane.rows.clone().filter(|row| rows.counts(*row).run == run) {
-                    found.insert(lane.part.as_str(), row);
+                    let best = found.entry(lane.part.as_str()).or_insert(row);
+                    if newest(*best) < newest(row) {
+                        *best = row;
+                    }
                 }
             }
             if found.is_empty() {

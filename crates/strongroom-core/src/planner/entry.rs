@@ -55,7 +55,7 @@ pub struct Entry {
     /// The data keys that are needed to read it.
     #[serde(default)]
     pub keys: Vec<DataKeyId>,
-    /// The ids of the nodes it was taken of; commit logs must cover each of them.
+    /// The ids of the nodes it was taken of; commit logs must cover each of them, and carry nothing while none is told.
     #[serde(default)]
     pub nodes: Vec<String>,
     /// The name of its manifest, the same in every storage that holds a copy.

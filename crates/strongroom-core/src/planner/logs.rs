@@ -12,13 +12,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::end::{Cover, End};
+use super::end::{Cover, EndKind, Ending};
 use super::lane::Lane;
 use super::reason::Reason;
 use super::rows::{Place, number};
 use super::terms::{Score, Terms};
 use super::told::Told;
-use crate::Timestamp;
 
 /// Segments of one node that follow each other without a hole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,11 +150,10 @@ impl Stream<'_> {
     /// The run that holds every change after `after`. A log is known to go back far enough when it begins before that
     /// by more than clocks differ. A node that the state was not taken of joined later: its log may begin with its
     /// first segment, if that is the ledger's first.
-    pub(super) fn run(&self, after: i64, known: bool, margin: i64) -> Option<(usize, Run)> {
+    fn run(&self, after: i64, known: bool, margin: i64) -> Option<Run> {
         let early = after.saturating_sub(margin);
-        let found = self.runs.iter().enumerate().rev().find(|(_, run)| run.first <= early);
-        let found = found.or_else(|| self.runs.iter().enumerate().next().filter(|(_, run)| !known && run.whole));
-        found.map(|(at, run)| (at, *run))
+        let found = self.runs.iter().rfind(|run| run.first <= early);
+        found.or_else(|| self.runs.first().filter(|run| !known && run.whole)).copied()
     }
 
     /// The first change of the next segment that somebody may expect, after `run` in the ledger.
@@ -173,8 +171,8 @@ impl Logs<'_> {
         let nodes = self.told.at(after);
         let wrote = self.streams.iter().filter(move |stream| stream.newest > after);
         wrote.map(move |stream| {
-            let known = nodes.is_none_or(|nodes| nodes.contains(stream.node()));
-            (stream, stream.run(after, known, self.margin).map(|(_, run)| run))
+            let known = nodes.is_some_and(|nodes| nodes.contains(stream.node()));
+            (stream, stream.run(after, known, self.margin))
         })
     }
 
@@ -185,62 +183,56 @@ impl Logs<'_> {
 
     /// How far a state that holds every change up to `after` is carried; `None` when nothing was logged since.
     pub(super) fn cover(&self, after: i64) -> Option<Cover> {
-        let none = BTreeSet::new();
-        let nodes = self.told.at(after).unwrap_or(&none);
-        let needed = self.needed(after);
-        let mut ends: Vec<(i64, End)> =
-            needed.map(|(stream, run)| self.end_of(stream, run, stream.beyond(run, after))).collect();
-        let silent = |node: &&String| self.of(node, after).next().is_none();
-        if let Some(node) = nodes.iter().find(silent).filter(|_| !self.streams.is_empty()) {
-            let detail = format!("no segment has arrived since {}", Timestamp::from_micros(after));
-            ends.push((i64::MIN, End { node: node.clone(), reason: Reason::LogEndsEarly, detail, beyond: None }));
-        }
-        if !ends.is_empty() {
-            ends.extend(self.strangers(after, nodes));
-        }
-        let first = ends.into_iter().min_by_key(|(upto, end)| (*upto, end.rank()));
-        first.map(|(upto, end)| Cover { upto, end })
+        self.end(after).map(|end| Cover { upto: end.upto, end: end.in_words(after) })
     }
 
-    fn end_of(&self, stream: &Stream<'_>, run: Option<Run>, beyond: Option<i64>) -> (i64, End) {
-        let node = stream.node().to_owned();
-        let Some(run) = run else {
-            let first = beyond.or_else(|| stream.runs.first().map(|run| run.first));
-            let detail = first.map_or_else(
-                || "none of its segments since the state can be used".to_owned(),
-                |first| format!("its log begins at {}, after the state", Timestamp::from_micros(first)),
-            );
-            return (i64::MIN, End { node, reason: Reason::LogStartsLate, detail, beyond });
+    /// Whether a state that ends at `after` is carried to `goal`.
+    pub(super) fn carries(&self, after: i64, goal: i64) -> bool {
+        self.end(after).is_some_and(|end| end.upto >= goal)
+    }
+
+    /// What ends the logs first.
+    fn end(&self, after: i64) -> Option<Ending<'_>> {
+        let Some(nodes) = self.told.at(after) else {
+            let beyond = self.needed(after).filter_map(|(stream, _)| stream.beyond(None, after)).min();
+            let unknown = Ending { upto: i64::MIN, node: "", kind: EndKind::NodesUnknown, beyond };
+            return self.needed(after).next().map(|_| unknown);
         };
-        let last = Timestamp::from_micros(run.last);
-        let (reason, detail) = match beyond {
-            Some(next) => {
-                let next = Timestamp::from_micros(next);
-                (Reason::LogGap, format!("its log has a hole between {last} and {next}"))
+        let silent = |node: &&String| self.of(node, after).next().is_none();
+        let silent = nodes.iter().filter(|_| !self.streams.is_empty()).find(silent);
+        let silent = silent.map(|node| Ending { upto: i64::MIN, node, kind: EndKind::Silent, beyond: None });
+        let mut ends = self.needed(after).map(|(stream, run)| self.end_of(stream, run, after)).chain(silent).peekable();
+        ends.peek()?;
+        ends.chain(self.strangers(after, nodes)).min_by_key(Ending::rank)
+    }
+
+    fn end_of<'s>(&self, stream: &'s Stream<'_>, run: Option<Run>, after: i64) -> Ending<'s> {
+        let beyond = stream.beyond(run, after);
+        let (upto, kind) = match run {
+            None => {
+                let first = beyond.or_else(|| stream.runs.first().map(|run| run.first));
+                (i64::MIN, EndKind::StartsLate { first })
             }
-            None => (Reason::LogEndsEarly, format!("its log has arrived up to {last}")),
+            Some(Run { last, next, .. }) => (last.min(next).saturating_sub(self.margin), EndKind::Ends { last }),
         };
-        (run.last.min(run.next).saturating_sub(self.margin), End { node, reason, detail, beyond })
+        Ending { upto, node: stream.node(), kind, beyond }
     }
 
     /// Nodes that a later backup tells of, that must have joined after the state, and whose log does not tell since
     /// when: before them, nothing is proven past the last backup that did not tell of them.
-    fn strangers(&self, after: i64, nodes: &BTreeSet<String>) -> Option<(i64, End)> {
+    fn strangers<'s>(&'s self, after: i64, nodes: &'s BTreeSet<String>) -> Option<Ending<'s>> {
         let early = |stream: &Stream<'_>, since: i64| {
-            let run = stream.run(after, nodes.is_empty() || nodes.contains(stream.node()), self.margin);
-            run.is_some_and(|(_, run)| run.first <= since.saturating_sub(self.margin))
+            let run = stream.run(after, nodes.contains(stream.node()), self.margin);
+            run.is_some_and(|run| run.first <= since.saturating_sub(self.margin))
         };
         self.told.after(after).find_map(|(before, since, told)| {
             let joined = told.iter().filter(|node| !nodes.contains(*node));
             let bad = joined.filter(|node| !self.of(node, after).any(|stream| early(stream, since)));
-            let end = |node: &String| {
+            let end = |node: &'s String| {
                 let beyond = self.of(node, after).filter_map(|stream| stream.beyond(None, after)).min();
-                let since = Timestamp::from_micros(since);
-                let detail = format!("it was there at {since}, and its log does not tell since when");
-                let reason = if beyond.is_some() { Reason::LogStartsLate } else { Reason::LogEndsEarly };
-                End { node: node.clone(), reason, detail, beyond }
+                Ending { upto: before, node, kind: EndKind::Stranger { since }, beyond }
             };
-            bad.map(end).min_by_key(End::rank).map(|end| (before, end))
+            bad.map(end).min_by_key(Ending::rank)
         })
     }
 

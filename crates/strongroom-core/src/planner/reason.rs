@@ -57,6 +57,8 @@ pub enum Reason {
     LogEndsEarly,
     /// A node's log does not go back far enough.
     LogStartsLate,
+    /// No backup tells of which nodes it was taken, so that no log can be proven whole.
+    NodesUnknown,
     /// The part has no backup.
     PartMissing,
     /// The named backup, run or log segment is not in the catalogue.
@@ -96,6 +98,7 @@ impl Reason {
         Self::LogGap,
         Self::LogEndsEarly,
         Self::LogStartsLate,
+        Self::NodesUnknown,
         Self::PartMissing,
         Self::Unknown,
         Self::NotExact,
@@ -130,6 +133,7 @@ impl Reason {
             Self::LogGap => "LOG_GAP",
             Self::LogEndsEarly => "LOG_ENDS_EARLY",
             Self::LogStartsLate => "LOG_STARTS_LATE",
+            Self::NodesUnknown => "NODES_UNKNOWN",
             Self::PartMissing => "PART_MISSING",
             Self::Unknown => "UNKNOWN",
             Self::NotExact => "NOT_EXACT",

@@ -117,8 +117,7 @@ impl<'a> Steps<'a> {
                 format!("the log is cut by the clients' time stamps; clocks were taken to agree within {margin} us");
             warn(WarningCode::ClockMargin, message);
         } else if let Some(cover) = &choice.cover {
-            let (node, detail) = (&cover.end.node, &cover.end.detail);
-            warn(WarningCode::LogsBehind, format!("no log is replayed; node {node}: {detail}"));
+            warn(WarningCode::LogsBehind, format!("no log is replayed; {}", cover.end.detail));
         }
         if !part.histories[choice.history].known {
             warn(

@@ -131,6 +131,7 @@ pub(super) fn in_words(reason: Reason) -> &'static str {
         Reason::LogGap => "a node's log has a hole",
         Reason::LogEndsEarly => "a node's log does not go far enough",
         Reason::LogStartsLate => "a node's log does not go back far enough",
+        Reason::NodesUnknown => "no backup tells of which nodes it was taken, so no log can be proven whole",
         Reason::PartMissing => "the part has no backup",
         Reason::Unknown => "it is not in the catalogue",
         Reason::NotExact => "no chain ends exactly there",

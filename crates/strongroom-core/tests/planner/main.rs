@@ -7,3 +7,4 @@ mod generator;
 mod judge;
 mod oracle;
 mod picture;
+mod store;

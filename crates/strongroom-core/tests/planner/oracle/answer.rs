@@ -135,13 +135,8 @@ fn named(
         Target::Backup(id) => {
             let mut named = facts.iter().filter(|fact| fact.entry.id == *id);
             let first = named.clone().next().ok_or_else(|| one(Reason::Unknown))?;
-            // Which of two different backups with one id is looked at first is not told.
             if named.clone().count() > 1 {
-                let all = [Reason::Invalid, Reason::OtherCluster, Reason::DuplicateId, Reason::BadWindow];
-                let all = all.into_iter().chain([Reason::PartMissing, Reason::OtherTimeline]);
-                let parts = request.scope.parts.iter().flatten().map(|(name, _)| name).chain([&first.entry.part]);
-                let parts = parts.map(|part| Some(part.as_str())).chain([None]);
-                return Err(parts.map(|part| refused(part, all.clone(), None)).collect());
+                return Err(one(Reason::DuplicateId));
             }
             match named.next() {
                 Some(fact) if fact.entry.kind == BackupKind::LogSegment => Err(one(Reason::Invalid)),

@@ -98,7 +98,7 @@ impl<'a> Part<'a> {
         let history = &self.histories[point.history];
         let limit = limit.min(history.ended);
         if point.until < limit && history.newest_carry(limit).is_some_and(|carry| carry.broken) {
-            losses.extend([Reason::LogGap, Reason::LogStartsLate, Reason::LogEndsEarly]);
+            losses.extend([Reason::LogGap, Reason::LogStartsLate, Reason::LogEndsEarly, Reason::NodesUnknown]);
         }
         losses
     }

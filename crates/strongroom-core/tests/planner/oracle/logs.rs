@@ -127,10 +127,13 @@ impl State<'_> {
 /// How far `streams` carry a state towards `limit`; `None` when no log is needed or none is there.
 pub(crate) fn carry(streams: &[Stream], state: &State<'_>, limit: i64, margin: i64) -> Option<Carry> {
     let (after, nodes) = (state.until, state.nodes());
-    let run_of = |stream: &Stream| {
-        let known = nodes.is_empty() || nodes.contains(stream.node.as_str());
-        stream.run_from(after, known, margin)
-    };
+    let run_of = |stream: &Stream| stream.run_from(after, nodes.contains(stream.node.as_str()), margin);
+    if nodes.is_empty() {
+        // Nobody tells whose logs there must be.
+        let more = |stream: &Stream| stream.has_more(None, after, limit);
+        let unproven = Carry { upto: i64::MIN, broken: streams.iter().any(more) };
+        return streams.iter().any(|stream| stream.wrote_since(after)).then_some(unproven);
+    }
     let wrote = |node: &str| streams.iter().any(|stream| stream.node == node && stream.wrote_since(after));
     let mut ends: Vec<Carry> = Vec::new();
     for stream in streams.iter().filter(|stream| stream.wrote_since(after)) {
@@ -174,8 +177,7 @@ pub(crate) fn replay(streams: &[Stream], state: &State<'_>, goal: i64, margin: i
     let (after, nodes) = (state.until, state.nodes());
     let (mut places, mut score) = (Vec::new(), (0, 0, 0, 0));
     for stream in streams.iter().filter(|stream| stream.wrote_since(after)) {
-        let known = nodes.is_empty() || nodes.contains(stream.node.as_str());
-        let run = stream.run_from(after, known, margin).unwrap();
+        let run = stream.run_from(after, nodes.contains(stream.node.as_str()), margin).unwrap();
         for segment in &stream.segments[run] {
             let (first, last) = segment.span.unwrap();
             if last > after && first <= goal {
