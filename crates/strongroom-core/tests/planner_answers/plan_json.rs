@@ -64,11 +64,11 @@ fn the_example_of_the_page_is_what_the_planner_gives() {
     let (head, rest) = text.split_once("```json\n").expect("the page has an example");
     let (shown, tail) = rest.split_once("\n```").expect("the example ends");
     let made = serde_json::to_string_pretty(&example()).expect("JSON");
-    if std::env::var_os("STRONGROOM_UPDATE_DOCS").is_some() {
+    if std::env::var_os("STRONGROOM_WRITE_DOCS").is_some() {
         std::fs::write(path, format!("{head}```json\n{made}\n```{tail}")).expect("docs/plan.md");
         return;
     }
-    assert_eq!(shown, made, "run the test with STRONGROOM_UPDATE_DOCS=1 and look at the difference");
+    assert_eq!(shown, made, "run the test with STRONGROOM_WRITE_DOCS=1 and look at the difference");
     let read: Plan = serde_json::from_str(shown).expect("a plan");
     assert_eq!(read, example());
 }
