@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use serde_json::json;
+use strongroom::core::planner::Reason;
 use strongroom::{Error, ErrorKind, Result};
 
 use crate::progress::Show;
@@ -109,6 +110,11 @@ pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
         ErrorKind::Cancelled => CANCELLED,
         _ => 1,
     }
+}
+
+/// The exit code of a refusal that is the result: that of its error.
+pub(crate) fn refused(reason: Reason) -> u8 {
+    exit_code(reason.error_kind())
 }
 
 /// `1 record`, `2 records`.

@@ -33,6 +33,12 @@ pub(crate) fn plan(plan: &Plan, margin: &str) -> String {
     out
 }
 
+/// The same text, every line after `margin`.
+pub(crate) fn indented(text: &str, margin: &str) -> String {
+    let line = |line: &str| if line.is_empty() { String::new() } else { format!("{margin}{line}") };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// A status as one word; what needs a look is loud.
 pub(crate) fn status(status: Status) -> &'static str {
     match status {

@@ -18,7 +18,7 @@ pub use strongroom_core::engine::{
     BackupKindWish, BackupReport, BackupRequest, CopyRequest, Job, Journal, PartOutcome, Proof, RestoreRequest,
     RestoreSummary, VerifyRequest,
 };
-pub use strongroom_core::planner::{Plan, Request, Target};
+pub use strongroom_core::planner::{Explanation, Plan, Request, Target};
 pub use strongroom_core::{Cluster, Codec, Error, ErrorKind, Key, Result, Storage, StorageExt, Timestamp};
 pub use strongroom_embedded as embedded;
 pub use strongroom_record as record;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use strongroom_core::id::{BackupId, ClusterId, RunId, TimelineId};
 use strongroom_core::manifest::Blake3;
 use strongroom_core::model::{Applies, BackupKind, Deletes, Filter, Scope, Status, Window};
-use strongroom_core::planner::{Catalogue, Entry, Plan, Request, Size, Target, Timeline};
+use strongroom_core::planner::{Catalogue, Entry, Explanation, Plan, Request, Size, Target, Timeline};
 use strongroom_core::{Error, ErrorKind, Key, Result, Timestamp};
 use strongroom_record::folder::{Kind, ServiceBackup, State, list_service_folder};
 
@@ -180,6 +180,21 @@ impl ServiceFolder {
     /// # Errors
     /// `BrokenChain` when nothing was backed up so early, or the chain has a gap.
     pub fn plan(&self, at: Option<Timestamp>, namespace: Option<&str>) -> Result<Plan> {
+        let (catalogue, request) = self.begun(at, namespace)?;
+        Ok(catalogue.plan(&request)?)
+    }
+
+    /// Explains what [`ServiceFolder::plan`] gives.
+    ///
+    /// # Errors
+    /// As [`ServiceFolder::plan`] where no backup began so early.
+    pub fn explain(&self, at: Option<Timestamp>, namespace: Option<&str>) -> Result<Explanation> {
+        let (catalogue, request) = self.begun(at, namespace)?;
+        Ok(catalogue.explain(&request))
+    }
+
+    /// The backups that began at or before `at`, and the request for the newest of them.
+    fn begun(&self, at: Option<Timestamp>, namespace: Option<&str>) -> Result<(Catalogue, Request)> {
         let asked = |entry: &&Entry| namespace.is_none_or(|name| name == entry.part);
         let begun: Vec<Entry> = self
             .entries
@@ -200,7 +215,7 @@ impl ServiceFolder {
         }
         let scope = namespace.map_or_else(Scope::all, |name| Scope::of_parts([name]));
         let catalogue = Catalogue::from_entries(begun, self.timelines.clone(), 0, true);
-        Ok(catalogue.plan(&Request::at(Target::Latest).of(scope))?)
+        Ok((catalogue, Request::at(Target::Latest).of(scope)))
     }
 
     /// The folders of `namespace` that `plan` applies, oldest first.

@@ -44,9 +44,12 @@ pub(super) async fn show(story: Story, input: &Path, work: &Path) -> Result<()> 
         }
     }
 
-    let plan = repository.plan(&Request::at(Target::AtOrBefore(between))).await?;
-    story.say(format!("  The plan for {between}, a moment in between:"));
-    story.say(text::plan(&plan, "    "));
+    let request = Request::at(Target::AtOrBefore(between));
+    let loaded = repository.load().await?;
+    let plan = loaded.catalogue().plan(&request)?;
+    story.say(format!("  The plan for {between}, a moment in between, explains itself:\n"));
+    story.say(text::indented(&loaded.catalogue().explain(&request).to_string(), "  "));
+    story.say("");
     let drill = EmbeddedCluster::create(work.join("restored.redb"), strongroom.environment().clone())?;
     let summary = repository.restore(plan, Arc::new(drill.clone()), RestoreRequest::default()).await?;
     story.say(format!(

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use strongroom::core::planner::WarningCode;
 use strongroom::embedded::{EmbeddedCluster, ImportOptions};
 use strongroom::record::Record;
 use strongroom::service_folder::ServiceFolder;
@@ -19,8 +20,10 @@ pub(super) fn show(story: Story, input: &Path, work: &Path) -> Result<()> {
     story.say("1. A backup service's folder, as it stands");
     let folder = ServiceFolder::open(&input.join(data::SERVICE), None)?;
     let plan = folder.plan(Some(t1), Some(NAMESPACE))?;
-    story.say(format!("  The plan for routine '{}' at {t1}:", folder.routine()));
-    story.say(text::plan(&plan, "    "));
+    let explanation = folder.explain(Some(t1), Some(NAMESPACE))?;
+    story.say(format!("  The plan for routine '{}' at {t1} explains itself:\n", folder.routine()));
+    story.say(text::indented(&explanation.to_string(), "  "));
+    story.say("");
 
     let (_, environment) = DemoClock::at(t1);
     let cluster = EmbeddedCluster::create(work.join("from-service.redb"), environment)?;
@@ -39,11 +42,15 @@ pub(super) fn show(story: Story, input: &Path, work: &Path) -> Result<()> {
     if let Some(record) = back.iter().find(|record| !before.contains(&record.digest)) {
         return Err(Error::corrupt(format!("record {} is neither in the truth nor in the base", record.digest)));
     }
+    let told = explanation.warnings.iter().find(|warning| warning.code == WarningCode::DeletesUnseen);
+    let Some(told) = told else {
+        return Err(Error::internal("the plan does not warn of deletes that it does not see"));
+    };
     story.say(format!(
-        "  {} records are back that had been deleted: each is in the base, and is not in the truth. An incremental of\n  \
-         this service holds what was written since the one before; a deleted record is not written, so nothing tells.",
+        "  {} records are back that had been deleted: each is in the base, and is not in the truth. The plan said why:",
         back.len()
     ));
+    story.say(text::indented(&told.to_string(), "    "));
     story.say("  All the others, against a whole backup that the tools took at that moment:");
     prove(story, ["restored", "truth"], &known, &truth, VoidTimes::WithinASecond)
 }

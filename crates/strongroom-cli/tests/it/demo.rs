@@ -13,11 +13,13 @@ fn it_proves_what_it_restores_and_says_why_deleted_records_are_back() {
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(text.matches("PROVEN").count(), 3, "{text}");
     for told in [
-        "deleted things come back",
+        "What was deleted in the window of such a step",
         "100 records are back that had been deleted",
         "Restored 5206 records; the server held 5106",
         "209 records put, 58 deleted",
-        "[AFTER_TARGET]",
+        "AFTER_TARGET",
+        "DELETES_UNSEEN",
+        "What one lost backup would cost",
         "5138 records",
     ] {
         assert!(text.contains(told), "{told} is missing in\n{text}");

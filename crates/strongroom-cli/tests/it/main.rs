@@ -3,6 +3,7 @@
 
 mod commands;
 mod demo;
+mod explaining;
 #[cfg(unix)]
 mod interrupted;
 mod looking;

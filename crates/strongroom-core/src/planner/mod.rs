@@ -16,6 +16,7 @@ mod course;
 mod detail;
 mod end;
 mod entry;
+mod explain;
 mod ids;
 mod lane;
 mod links;
@@ -23,6 +24,7 @@ mod logs;
 mod loss;
 mod minima;
 mod packed;
+mod page;
 mod part;
 mod plan;
 mod precheck;
@@ -45,6 +47,10 @@ mod within;
 
 pub use catalogue::{Builder, Catalogue};
 pub use entry::{Entry, HOME, Held, HeldState, LogPlace, LogSeq, Pin, PinKind, Size, Tier, Timeline, Verified};
+pub use explain::{
+    Drawing, EXPLANATION_FORMAT, ExplainedPart, ExplainedRefusal, ExplainedStep, ExplainedWarning, Explanation,
+    GapMark, LossOfStep, Losses, Mark, Nearest, PlanSummary, StepReason,
+};
 pub use loss::Loss;
 pub use plan::{Apply, ChosenCopy, PLAN_FORMAT, PartPlan, Plan, PlanTotals, Reached, Step};
 pub use precheck::{CheckCode, CheckState, PreCheck, Stage, StageKind};

@@ -144,6 +144,20 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// The kind of the error that a refusal with this reason is.
+    #[must_use]
+    pub const fn error_kind(self) -> ErrorKind {
+        match self {
+            Self::PartMissing | Self::Unknown => ErrorKind::NotFound,
+            Self::Invalid | Self::TooLarge => ErrorKind::Invalid,
+            Self::KeyMissing => ErrorKind::Denied,
+            Self::CodecMissing => ErrorKind::Unsupported,
+            _ => ErrorKind::BrokenChain,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
@@ -291,14 +305,7 @@ impl std::error::Error for PlanError {}
 
 impl From<Box<PlanError>> for Error {
     fn from(error: Box<PlanError>) -> Self {
-        let kind = match error.reason {
-            Reason::PartMissing | Reason::Unknown => ErrorKind::NotFound,
-            Reason::Invalid | Reason::TooLarge => ErrorKind::Invalid,
-            Reason::KeyMissing => ErrorKind::Denied,
-            Reason::CodecMissing => ErrorKind::Unsupported,
-            _ => ErrorKind::BrokenChain,
-        };
         let advice = error.advice();
-        Self::new(kind, format!("{}: {}", error.reason, error.message)).hint(advice)
+        Self::new(error.reason.error_kind(), format!("{}: {}", error.reason, error.message)).hint(advice)
     }
 }

@@ -2,6 +2,7 @@
 //! and explanations.
 #![expect(clippy::expect_used, clippy::panic, reason = "a fixture that is wrong shall stop the test")]
 
+mod explain;
 mod plan_json;
 mod random;
 mod support;
