@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use strongroom_core::id::{BackupId, ClusterId, TimelineId};
+use strongroom_core::id::{ClusterId, TimelineId};
 use strongroom_core::model::{BackupKind, Status};
-use strongroom_core::planner::{Cut, Reason, Request, Strictness, Target};
+use strongroom_core::planner::{Cut, Entry, Reason, Request, Strictness, Target};
 
 use super::facts::{Fact, Score, facts};
 use super::history::{Part, Point};
@@ -18,7 +18,7 @@ pub(crate) const LATEST: i64 = 1 << 61;
 pub(crate) struct Reach {
     pub(crate) timeline: TimelineId,
     pub(crate) until: i64,
-    /// `Some` where the choice depends on it.
+    /// `Some` where the target asks for it and is met. Else any of equal risk and cost will do.
     pub(crate) settled: Option<i64>,
     pub(crate) score: Score,
     /// Whether the plan must say that it is earlier than asked.
@@ -114,19 +114,19 @@ pub(crate) fn answer(world: &World, request: &Request) -> Result<Expected, Vec<R
 }
 
 /// What a target names.
-enum Named {
-    /// A backup of each part.
-    Backups(BTreeMap<String, BackupId>),
+enum Named<'a> {
+    /// A backup of each part: the entry, since two may have one id.
+    Backups(BTreeMap<String, &'a Entry>),
     /// A moment, and whether it must be met exactly.
     Moment(i64, bool),
 }
 
-fn named(
-    facts: &[Fact<'_>],
-    states: &[&Fact<'_>],
+fn named<'a>(
+    facts: &[Fact<'a>],
+    states: &[&Fact<'a>],
     request: &Request,
     cluster: ClusterId,
-) -> Result<Named, Vec<Refused>> {
+) -> Result<Named<'a>, Vec<Refused>> {
     let one = |reason| vec![refused(None, [reason], None)];
     match &request.target {
         Target::Latest => Ok(Named::Moment(LATEST, false)),
@@ -141,14 +141,14 @@ fn named(
             match named.next() {
                 Some(fact) if fact.entry.kind == BackupKind::LogSegment => Err(one(Reason::Invalid)),
                 Some(fact) if fact.entry.cluster != cluster => Err(one(Reason::OtherCluster)),
-                _ => Ok(Named::Backups([(first.entry.part.clone(), *id)].into())),
+                _ => Ok(Named::Backups([(first.entry.part.clone(), first.entry)].into())),
             }
         }
         Target::Run(run) => {
             let mut newest = BTreeMap::new();
             let mut of_run: Vec<_> = states.iter().filter(|fact| fact.entry.run == *run).collect();
             of_run.sort_by_key(|fact| (fact.until(), fact.settled(), fact.entry.id));
-            newest.extend(of_run.iter().map(|fact| (fact.entry.part.clone(), fact.entry.id)));
+            newest.extend(of_run.iter().map(|fact| (fact.entry.part.clone(), fact.entry)));
             if newest.is_empty() { Err(one(Reason::Unknown)) } else { Ok(Named::Backups(newest)) }
         }
         Target::LogPosition { node, epoch, seq } => {
@@ -165,13 +165,13 @@ fn named(
 
 fn by_backup(
     parts: &[Part<'_>],
-    backups: &BTreeMap<String, BackupId>,
+    backups: &BTreeMap<String, &Entry>,
 ) -> Result<BTreeMap<String, Reach>, Vec<Refused>> {
     let mut reached = BTreeMap::new();
     let mut errors = Vec::new();
     for part in parts {
-        let id = backups[part.name];
-        let place = |lane: &[Fact<'_>]| lane.iter().position(|fact| fact.entry.id == id);
+        let entry = backups[part.name];
+        let place = |lane: &[Fact<'_>]| lane.iter().position(|fact| fact.entry == entry);
         let found = part.histories.iter().find_map(|history| Some((history, place(&history.lane)?)));
         let Some((history, at)) = found else {
             errors.push(refused(None, [Reason::OtherTimeline], None));
@@ -221,7 +221,7 @@ fn by_moment(
         let reach = Reach {
             timeline: part.histories[point.history].timeline,
             until: point.until,
-            settled: Some(point.settled).filter(|_| exact),
+            settled: Some(point.settled).filter(|_| exact && !missed),
             score: point.score,
             moved: lost || missed,
         };
