@@ -163,10 +163,7 @@ fn named<'a>(
     }
 }
 
-fn by_backup(
-    parts: &[Part<'_>],
-    backups: &BTreeMap<String, &Entry>,
-) -> Result<BTreeMap<String, Reach>, Vec<Refused>> {
+fn by_backup(parts: &[Part<'_>], backups: &BTreeMap<String, &Entry>) -> Result<BTreeMap<String, Reach>, Vec<Refused>> {
     let mut reached = BTreeMap::new();
     let mut errors = Vec::new();
     for part in parts {
