@@ -8,6 +8,7 @@ pub mod job;
 pub mod journal;
 mod list;
 pub mod proof;
+pub mod prune;
 pub mod restore;
 pub mod verify;
 
@@ -20,6 +21,7 @@ pub use job::Job;
 pub use journal::Journal;
 pub use list::CodedList;
 pub use proof::{Finding, Proof};
+pub use prune::{PruneReport, PruneRequest, Removal, prune};
 pub use restore::{RestoreRequest, RestoreSummary, abort_restore, restore};
 pub use verify::{VerifiedBackup, VerifyReport, VerifyRequest, verify};
 

@@ -137,6 +137,13 @@ impl BackupFolder {
         Some(BackupName { from: (!kind.starts_a_chain()).then_some(from), until, kind, backup })
     }
 
+    /// `backups/<chain>/`: the folder of all backups of its cluster, part and timeline.
+    #[must_use]
+    pub fn chain(&self) -> &str {
+        let end = self.0.trim_end_matches('/').rfind('/').map_or(0, |at| at + 1);
+        &self.0[..end]
+    }
+
     /// Its name with the `/` at the end: what to list.
     #[must_use]
     pub fn prefix(&self) -> &str {
@@ -302,6 +309,7 @@ mod tests {
             let key = one.data(&part, 0).unwrap();
             prop_assert_eq!(BackupFolder::of(&key), Some(one.clone()));
             prop_assert_eq!(BackupFolder::parse(one.prefix()).unwrap(), one.clone());
+            prop_assert!(one.prefix().starts_with(one.chain()) && one.chain().matches('/').count() == 2);
             prop_assert!(is_manifest(&one.manifest().unwrap()) && !is_manifest(&key));
             let name = one.name().unwrap();
             prop_assert_eq!((name.from, name.until), (Some(Timestamp::from_micros(b)), Timestamp::from_micros(a)));

@@ -34,7 +34,7 @@ pub use identity::{InitOptions, RepositoryInfo};
 pub use lease::{LEASE_TIME, Lease, LeaseState, LeaseTerms, Patience, Purpose, Watch};
 pub use manifests::folder_of;
 pub use pieces::{Chunks, ListForm, PlainList, Sink, StoredList};
-pub use prune::{Doomed, Guard, PrunePlan, PruneRequest, Spared, SweepReport, Why};
+pub use prune::{Doomed, Evidence, Guard, PrunePlan, PruneTerms, Spared, SweepReport, Why};
 pub use registration::{Registration, RegistrationOutcome};
 pub use writer::{BackupDraft, Commit};
 

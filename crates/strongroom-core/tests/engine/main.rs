@@ -3,6 +3,7 @@
 
 mod folding;
 mod lives;
+mod prune;
 mod restore;
 mod support;
 #[path = "../pipeline/toy.rs"]

@@ -11,7 +11,7 @@ use strongroom_core::engine::{
 use strongroom_core::id::BackupId;
 use strongroom_core::model::{BackupKind, Depth, Scope, Status};
 use strongroom_core::planner::{HOME, Held, HeldState, PlanError, Reason, Request, Target, WarningCode};
-use strongroom_core::repository::PruneRequest;
+use strongroom_core::repository::PruneTerms;
 use strongroom_core::{Error, ErrorKind, Key, Result};
 use strongroom_testkit::{Crashing, Death, Faults, Faulty, PartFault, SimulatedOptions};
 
@@ -284,10 +284,10 @@ async fn a_read_only_repository_is_checked_and_the_report_says_that_nothing_was_
 #[tokio::test(start_paused = true)]
 async fn a_backup_that_a_prune_takes_meanwhile_is_not_called_damaged() {
     let (world, reports) = world().await;
-    let goes = committed(&reports[0], "a").backup;
+    let goes = committed(&reports[2], "a").backup;
     let repository = world.open().await;
     let lease = repository.prune_lease("a test", std::time::Duration::ZERO).await.unwrap();
-    let request = PruneRequest { delete: [goes].into(), grace: std::time::Duration::ZERO, ..PruneRequest::default() };
+    let request = PruneTerms { delete: [goes].into(), grace: std::time::Duration::ZERO, ..PruneTerms::default() };
     // The check has loaded the catalogue; before it looks at the backup that is gone.
     let slow = strongroom_testkit::Latency::new(world.storage.clone(), std::time::Duration::from_secs(1));
     let job = verify(world.open_on(slow).await, Arc::new(Codecs), at(Depth::Hash));
@@ -296,7 +296,7 @@ async fn a_backup_that_a_prune_takes_meanwhile_is_not_called_damaged() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     repository.condemn(&lease, &request, &|_| Ok(())).await.unwrap();
-    repository.sweep(&lease, std::time::Duration::ZERO, &|_| Ok(())).await.unwrap();
+    repository.sweep(&lease, &request, &|_| Ok(())).await.unwrap();
     let report = job.await.unwrap();
     assert!(report.is_whole() && report.backups.len() == 5, "{report:?}");
     assert!(report.warnings[0].contains("was deleted while it was checked"), "{:?}", report.warnings);

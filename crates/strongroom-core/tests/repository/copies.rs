@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use strongroom_core::id::BackupId;
-use strongroom_core::repository::{Guard, LeaseTerms, PruneRequest, Purpose, Repository};
+use strongroom_core::repository::{Guard, LeaseTerms, PruneTerms, Purpose, Repository};
 use strongroom_core::{ErrorKind, Key, Result, StorageExt as _};
 use strongroom_testkit::MemoryStorage;
 
@@ -52,12 +52,12 @@ async fn a_copy_is_the_same_backup_and_may_come_back_after_it_was_pruned() {
     assert_eq!(copy(&from, &to, a).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
 
     let lease = to.prune_lease("a test", Duration::ZERO).await.unwrap();
-    let request = PruneRequest { delete: [a].into(), grace: Duration::from_secs(9), ..PruneRequest::default() };
+    let request = PruneTerms { delete: [a].into(), grace: Duration::from_secs(9), ..PruneTerms::default() };
     to.prune(&lease, &request, FREE).await.unwrap();
     let error = copy(&from, &to, a).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "it is condemned there: {error}");
     tokio::time::advance(Duration::from_secs(9)).await;
-    to.prune(&lease, &PruneRequest::default(), FREE).await.unwrap();
+    to.prune(&lease, &PruneTerms::default(), FREE).await.unwrap();
     assert_eq!(check_whole(&to).await, []);
     copy(&from, &to, a).await.unwrap();
     assert_eq!(check_whole(&to).await, [a]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use strongroom_core::Result;
 use strongroom_core::id::BackupId;
-use strongroom_core::repository::{Guard, PruneRequest, Repository};
+use strongroom_core::repository::{Guard, PruneTerms, Repository};
 use strongroom_testkit::MemoryStorage;
 
 use crate::shaken::{Crash, Shaken};
@@ -13,12 +13,13 @@ use crate::support::{back_up_sharing, check_whole, draft, fill_up, new_repositor
 const FREE: &Guard<'static> = &|_| Ok(());
 
 /// At once, but for what dead leases take.
-fn request(delete: &[BackupId]) -> PruneRequest {
-    PruneRequest {
+fn request(delete: &[BackupId]) -> PruneTerms {
+    PruneTerms {
         delete: delete.iter().copied().collect(),
         grace: Duration::ZERO,
         unfinished_after: Duration::ZERO,
         patience: Duration::from_mins(5),
+        object_lock: Duration::ZERO,
     }
 }
 

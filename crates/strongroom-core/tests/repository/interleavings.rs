@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use strongroom_core::ErrorKind;
-use strongroom_core::repository::{Guard, PruneRequest, Repository};
+use strongroom_core::repository::{Guard, PruneTerms, Repository};
 use strongroom_testkit::MemoryStorage;
 
 use crate::shaken::Shaken;
@@ -72,11 +72,12 @@ async fn backups_and_prunes_at_once_never_hurt_each_other() {
             let three = actor(&repository, &storage, seed * 3 + 3, 0).await;
             let lease = three.prune_lease("a test", Duration::from_hours(1)).await.unwrap();
             for _ in 0..6 {
-                let request = PruneRequest {
+                let request = PruneTerms {
                     delete: [old].into(),
                     grace: Duration::from_secs(seed % 5),
                     unfinished_after: Duration::from_secs(1),
                     patience: Duration::from_mins(3),
+                    object_lock: Duration::ZERO,
                 };
                 three.prune(&lease, &request, FREE).await.unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
                 tokio::time::sleep(Duration::from_secs(2)).await;
@@ -100,11 +101,12 @@ async fn two_prunes_at_once_take_turns() {
         let repository = new_repository(storage.clone()).await;
         let a = back_up_sharing(&repository, "a", &draft(None, 1), &["x"]).await.unwrap();
         let b = back_up_sharing(&repository, "b", &draft(None, 2), &["x"]).await.unwrap();
-        let request = PruneRequest {
+        let request = PruneTerms {
             delete: [a].into(),
             grace: Duration::ZERO,
             unfinished_after: Duration::from_hours(1),
             patience: Duration::ZERO,
+            object_lock: Duration::ZERO,
         };
         let prune = async |seed| {
             let own = actor(&repository, &storage, seed, 0).await;

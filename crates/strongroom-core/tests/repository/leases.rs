@@ -126,7 +126,7 @@ async fn a_reader_holds_what_it_reads_and_never_starts_on_what_is_condemned() {
     let repository = new_repository(storage.clone()).await;
     let a = back_up(&repository, "a", &draft(None, 10)).await.unwrap();
     let prune = repository.prune_lease("a test", Duration::ZERO).await.unwrap();
-    let request = strongroom_core::repository::PruneRequest { delete: [a].into(), ..Default::default() };
+    let request = strongroom_core::repository::PruneTerms { delete: [a].into(), ..Default::default() };
     repository.condemn(&prune, &request, &|_| Ok(())).await.unwrap();
     let reading = LeaseTerms::new(Purpose::Restore, "a restore").keeping([a]);
     let error = repository.hold("restore-1", reading, Duration::ZERO).await.unwrap_err();

@@ -7,7 +7,7 @@ use strongroom_core::id::BackupId;
 use strongroom_core::model::Status;
 use strongroom_core::planner::{Pin, PinKind};
 use strongroom_core::repository::{
-    Commit, Guard, InitOptions, Lease, LeaseTerms, PruneRequest, Purpose, Repository, Why,
+    Commit, Guard, InitOptions, Lease, LeaseTerms, PruneTerms, Purpose, Repository, Why,
 };
 use strongroom_core::{Error, ErrorKind, Key};
 use strongroom_testkit::MemoryStorage;
@@ -21,8 +21,13 @@ use crate::support::{
 const GRACE: Duration = Duration::from_hours(24);
 const FREE: &Guard<'static> = &|_| Ok(());
 
-fn delete(ids: &[BackupId]) -> PruneRequest {
-    PruneRequest { delete: ids.iter().copied().collect(), ..PruneRequest::default() }
+fn delete(ids: &[BackupId]) -> PruneTerms {
+    PruneTerms { delete: ids.iter().copied().collect(), ..PruneTerms::default() }
+}
+
+/// All leases count as alive.
+fn hasty() -> PruneTerms {
+    PruneTerms { patience: Duration::ZERO, ..PruneTerms::default() }
 }
 
 async fn lease(repository: &Repository) -> Lease {
@@ -30,11 +35,11 @@ async fn lease(repository: &Repository) -> Lease {
 }
 
 /// Condemns, waits, sweeps.
-async fn prune(repository: &Repository, request: &PruneRequest) -> strongroom_core::repository::SweepReport {
+async fn prune(repository: &Repository, request: &PruneTerms) -> strongroom_core::repository::SweepReport {
     let lease = lease(repository).await;
     repository.condemn(&lease, request, FREE).await.unwrap();
     tokio::time::advance(request.grace).await;
-    let report = repository.sweep(&lease, request.patience, FREE).await.unwrap();
+    let report = repository.sweep(&lease, request, FREE).await.unwrap();
     lease.release().await.unwrap();
     report
 }
@@ -63,18 +68,18 @@ async fn what_is_condemned_goes_after_the_grace_time_and_not_before() {
     assert_eq!(check_whole(&repository).await, [b]);
 
     tokio::time::advance(GRACE.saturating_sub(Duration::from_secs(1))).await;
-    let early = repository.sweep(&lease, Duration::ZERO, FREE).await.unwrap();
+    let early = repository.sweep(&lease, &hasty(), FREE).await.unwrap();
     assert_eq!((early.objects, early.next_due), (0, plan.due));
     tokio::time::advance(Duration::from_secs(1)).await;
-    let told = repository.plan_sweep(Duration::ZERO, FREE).await.unwrap();
-    let swept = repository.sweep(&lease, Duration::ZERO, FREE).await.unwrap();
+    let told = repository.plan_sweep(&hasty(), FREE).await.unwrap();
+    let swept = repository.sweep(&lease, &hasty(), FREE).await.unwrap();
     assert_eq!((swept.backups.as_slice(), swept.content, swept.bytes), ([a].as_slice(), 1, plan.bytes));
     assert_eq!((told.objects, told.bytes), (swept.objects, swept.bytes));
     assert_eq!(check_whole(&repository).await, [b]);
     assert_eq!(repository.load().await.unwrap().catalogue().len(), 1);
     assert_eq!(contents(&storage, "backups/").len(), 4, "manifest, pieces, shared, own data of b");
     assert_eq!(contents(&storage, "content/").len(), 2);
-    let again = repository.sweep(&lease, Duration::ZERO, FREE).await.unwrap();
+    let again = repository.sweep(&lease, &hasty(), FREE).await.unwrap();
     assert_eq!(again.objects, 0);
 }
 
@@ -99,14 +104,14 @@ async fn pins_leases_and_needs_spare_a_backup_at_both_phases() {
     let reading = LeaseTerms::new(Purpose::Restore, "a copy").keeping([made[2]]);
     let reader = repository.lease("copy-1", reading, Duration::ZERO).await.unwrap();
     tokio::time::advance(GRACE).await;
-    let swept = reader.during(repository.sweep(&prune_lease, Duration::from_mins(5), FREE)).await.unwrap();
+    let swept = reader.during(repository.sweep(&prune_lease, &delete(&[]), FREE)).await.unwrap();
     assert!(swept.backups.is_empty() && swept.objects == 0, "{swept:?}");
     assert_eq!(
         swept.spared.iter().map(|spared| spared.why).collect::<BTreeSet<_>>(),
         [Why::Pinned, Why::Leased].into()
     );
     reader.release().await.unwrap();
-    let swept = repository.sweep(&prune_lease, Duration::ZERO, FREE).await.unwrap();
+    let swept = repository.sweep(&prune_lease, &hasty(), FREE).await.unwrap();
     assert_eq!(swept.backups, [made[2]]);
     assert_eq!(check_whole(&repository).await, sorted(vec![made[0], made[1]]));
 }
@@ -117,8 +122,8 @@ async fn a_dead_reader_holds_nothing_for_ever() {
     let a = back_up(&repository, "a", &draft(None, 10)).await.unwrap();
     let reading = LeaseTerms::new(Purpose::Restore, "a restore").keeping([a]);
     let dead = repository.hold("restore-1", reading, Duration::ZERO).await.unwrap();
-    let hasty = PruneRequest { patience: Duration::from_secs(119), ..delete(&[a]) };
-    let plan = repository.plan_prune(&hasty, FREE).await.unwrap();
+    let impatient = PruneTerms { patience: Duration::from_secs(119), ..delete(&[a]) };
+    let plan = repository.plan_prune(&impatient, FREE).await.unwrap();
     assert_eq!((plan.backups.len(), plan.spared[0].why), (0, Why::Leased));
     // Watched for its whole time, the lease is found dead and is fenced off.
     assert_eq!(prune(&repository, &delete(&[a])).await.backups, [a]);
@@ -141,7 +146,7 @@ async fn a_guard_that_objects_stops_everything() {
     assert!(contents(&storage, "condemned/").is_empty());
     repository.condemn(&lease, &delete(&[a]), FREE).await.unwrap();
     tokio::time::advance(GRACE).await;
-    let error = repository.sweep(&lease, Duration::ZERO, objects).await.unwrap_err();
+    let error = repository.sweep(&lease, &hasty(), objects).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BrokenChain);
     assert_eq!(contents(&storage, "backups/").len(), 6);
     let _ = b;
@@ -163,7 +168,7 @@ async fn a_listing_that_fails_or_lacks_something_stops_a_prune_before_any_delete
         let lease_two = bad.prune_lease("a test", Duration::ZERO).await.unwrap();
         shaken.hide(&b.to_string(), fails);
         let backups = contents(&storage, "backups/");
-        let error = bad.sweep(&lease_two, Duration::ZERO, FREE).await.unwrap_err();
+        let error = bad.sweep(&lease_two, &hasty(), FREE).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.message().contains("listing of 'backups/' is not complete"), "{error}");
         let error = bad.condemn(&lease_two, &delete(&[b]), FREE).await.unwrap_err();
@@ -184,7 +189,7 @@ async fn a_clock_that_goes_back_makes_a_prune_wait() {
     repository.condemn(&lease, &delete(&[a]), FREE).await.unwrap();
     tokio::time::advance(GRACE).await;
     hands.jump(-2 * 86_400 * 1_000_000);
-    assert_eq!(repository.sweep(&lease, Duration::ZERO, FREE).await.unwrap().backups, []);
+    assert_eq!(repository.sweep(&lease, &hasty(), FREE).await.unwrap().backups, []);
     // Backups and the catalogue do not mind.
     let b = back_up(&repository, "b", &draft(None, 20)).await.unwrap();
     fill_up(&repository).await;
@@ -192,7 +197,7 @@ async fn a_clock_that_goes_back_makes_a_prune_wait() {
     assert_eq!(repository.trim_catalogue(&lease, Duration::from_secs(1)).await.unwrap(), 0);
     assert_eq!(check_whole(&repository).await, [b]);
     hands.jump(2 * 86_400 * 1_000_000);
-    assert_eq!(repository.sweep(&lease, Duration::ZERO, FREE).await.unwrap().backups, [a]);
+    assert_eq!(repository.sweep(&lease, &hasty(), FREE).await.unwrap().backups, [a]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,14 +208,14 @@ async fn an_unfinished_backup_is_collected_and_can_never_be_committed_again() {
     let zombie = backup_lease(&repository, "zombie").await.unwrap();
     let begun = repository.begin(&zombie, &draft(None, 10)).await.unwrap();
     let part = store(&repository, begun.folder().unwrap().data("p", 0).unwrap(), b"bytes").await.unwrap();
-    let plan = repository.plan_prune(&PruneRequest::default(), FREE).await.unwrap();
+    let plan = repository.plan_prune(&PruneTerms::default(), FREE).await.unwrap();
     assert!(plan.is_empty(), "it is young, and its writer alive");
 
     tokio::time::advance(Duration::from_hours(8 * 24)).await;
     // Its writer lives as long as it renews; then it is dead, and then it wakes up.
-    let alive = zombie.during(async { repository.plan_prune(&PruneRequest::default(), FREE).await });
+    let alive = zombie.during(async { repository.plan_prune(&PruneTerms::default(), FREE).await });
     assert!(alive.await.unwrap().is_empty());
-    let swept = prune(&repository, &PruneRequest::default()).await;
+    let swept = prune(&repository, &PruneTerms::default()).await;
     assert_eq!(swept.unfinished, [begun.backup]);
     assert!(!contents(&storage, begun.folder().unwrap().prefix()).contains(&part.object.key));
     let pieces = [piece("p", vec![part])];
@@ -227,7 +232,7 @@ async fn an_unfinished_backup_is_collected_and_can_never_be_committed_again() {
     assert_eq!(check_whole(&repository).await, [keep]);
     assert!(repository.load().await.unwrap().in_progress.is_empty());
     // The zombie's late list of pieces is garbage, and goes with the next round.
-    prune(&repository, &PruneRequest::default()).await;
+    prune(&repository, &PruneTerms::default()).await;
     assert_eq!(contents(&storage, begun.folder().unwrap().prefix()).len(), 1, "the mark stays");
 }
 
@@ -257,17 +262,17 @@ async fn content_that_a_running_backup_may_use_waits_for_it() {
     let running = backup_lease(&repository, "running").await.unwrap();
     let begun = repository.begin(&running, &draft(None, 20)).await.unwrap();
     let prune_lease = lease(&repository).await;
-    let request = PruneRequest { patience: Duration::ZERO, ..delete(&[a]) };
+    let request = PruneTerms { patience: Duration::ZERO, ..delete(&[a]) };
     let plan = repository.condemn(&prune_lease, &request, FREE).await.unwrap();
     assert_eq!(plan.content.len(), 1);
     tokio::time::advance(GRACE).await;
-    let swept = repository.sweep(&prune_lease, Duration::ZERO, FREE).await.unwrap();
+    let swept = repository.sweep(&prune_lease, &hasty(), FREE).await.unwrap();
     assert_eq!((swept.backups.as_slice(), swept.content), ([a].as_slice(), 0));
     assert_eq!(swept.spared[0].why, Why::MayBeUsed);
     // It never used it: once it is committed the content goes.
     let none: &[strongroom_core::manifest::StoredPiece] = &[];
     let _ = commit(&repository, &running, &begun, &draft(None, 20), none).await.unwrap();
-    let swept = repository.sweep(&prune_lease, Duration::ZERO, FREE).await.unwrap();
+    let swept = repository.sweep(&prune_lease, &hasty(), FREE).await.unwrap();
     assert_eq!((swept.backups.len(), swept.content), (0, 1));
     assert_eq!(check_whole(&repository).await, [begun.backup]);
 }
@@ -315,7 +320,7 @@ async fn a_damaged_condemned_list_condemns_nothing_and_is_cleared_away() {
     back_up_sharing(&repository, "b", &draft(None, 20), &["x"]).await.unwrap();
     assert_eq!(contents(&storage, "content/").len(), 2);
     tokio::time::advance(GRACE).await;
-    let (swept, _) = repository.prune(&lease, &PruneRequest::default(), FREE).await.unwrap();
+    let (swept, _) = repository.prune(&lease, &PruneTerms::default(), FREE).await.unwrap();
     assert_eq!(swept.objects, 0);
     back_up_sharing(&repository, "c", &draft(None, 30), &["x"]).await.unwrap();
     assert_eq!(contents(&storage, "content/").len(), 2);
@@ -334,10 +339,10 @@ async fn a_writer_that_the_mended_catalogue_forgot_keeps_what_it_may_use() {
     repository.mend().await.unwrap();
     assert!(repository.load().await.unwrap().in_progress.is_empty());
     let prune_lease = lease(&repository).await;
-    let request = PruneRequest { patience: Duration::ZERO, ..delete(&[a]) };
+    let request = PruneTerms { patience: Duration::ZERO, ..delete(&[a]) };
     repository.condemn(&prune_lease, &request, FREE).await.unwrap();
     tokio::time::advance(GRACE).await;
-    let swept = repository.sweep(&prune_lease, Duration::ZERO, FREE).await.unwrap();
+    let swept = repository.sweep(&prune_lease, &hasty(), FREE).await.unwrap();
     assert_eq!((swept.backups.as_slice(), swept.content, swept.unfinished.len()), ([a].as_slice(), 0, 0));
     assert_eq!(swept.spared[0].why, Why::MayBeUsed);
 }
@@ -354,7 +359,7 @@ async fn what_is_condemned_while_a_backup_runs_is_stored_anew() {
     let content = repository.shared_content(&[manifest]).await.unwrap();
     let old = share(&repository, &content, "x").await.unwrap();
     let prune_lease = lease(&repository).await;
-    let request = PruneRequest { patience: Duration::ZERO, ..delete(&[a]) };
+    let request = PruneTerms { patience: Duration::ZERO, ..delete(&[a]) };
     repository.condemn(&prune_lease, &request, FREE).await.unwrap();
     let refused = commit(&repository, &running, &begun, &draft(None, 20), &[piece("x", vec![old.clone()])]).await;
     let Commit::Condemned(names) = refused.unwrap() else { panic!("it was committed") };
@@ -365,7 +370,7 @@ async fn what_is_condemned_while_a_backup_runs_is_stored_anew() {
     let done = commit(&repository, &running, &begun, &draft(None, 20), &[piece("x", vec![new])]).await.unwrap();
     assert!(matches!(done, Commit::Done { unrecorded: None, .. }));
     tokio::time::advance(GRACE).await;
-    let swept = repository.sweep(&prune_lease, Duration::ZERO, FREE).await.unwrap();
+    let swept = repository.sweep(&prune_lease, &hasty(), FREE).await.unwrap();
     assert_eq!((swept.backups, swept.content), (vec![a], 1));
     assert_eq!(check_whole(&repository).await, [begun.backup]);
 }
@@ -384,7 +389,7 @@ async fn a_writer_who_lost_his_lease_or_is_condemned_commits_nothing() {
     taken_over.release().await.unwrap();
 
     let prune_lease = lease(&repository).await;
-    let request = PruneRequest { unfinished_after: Duration::ZERO, ..PruneRequest::default() };
+    let request = PruneTerms { unfinished_after: Duration::ZERO, ..PruneTerms::default() };
     let plan = repository.condemn(&prune_lease, &request, FREE).await.unwrap();
     assert_eq!(plan.unfinished.len(), 1);
     let fresh = backup_lease(&repository, "y").await.unwrap();
@@ -404,12 +409,12 @@ async fn what_a_running_backup_has_just_stored_is_not_condemned() {
     repository.begin(&running, &draft(None, 10)).await.unwrap();
     let content = repository.shared_content(&[]).await.unwrap();
     share(&repository, &content, "fresh").await.unwrap();
-    let request = PruneRequest { patience: Duration::ZERO, ..PruneRequest::default() };
+    let request = PruneTerms { patience: Duration::ZERO, ..PruneTerms::default() };
     assert!(repository.plan_prune(&request, FREE).await.unwrap().is_empty());
     // Dead and old: it is collected, and then what it stored.
     tokio::time::advance(Duration::from_hours(8 * 24)).await;
     for expected in [0, 1] {
-        assert_eq!(prune(&repository, &PruneRequest::default()).await.content, expected);
+        assert_eq!(prune(&repository, &PruneTerms::default()).await.content, expected);
     }
 }
 

@@ -7,7 +7,7 @@ use strongroom_core::cluster::RestoreOptions;
 use strongroom_core::engine::{Proof, RestoreRequest, VerifyReport, VerifyRequest, restore, verify};
 use strongroom_core::model::Depth;
 use strongroom_core::planner::{Plan, Request, Target};
-use strongroom_core::repository::{PruneRequest, Repository};
+use strongroom_core::repository::{PruneTerms, Repository};
 use strongroom_core::{Error, ErrorKind, Key, Result};
 use strongroom_testkit::{Contents, MemoryStorage, SimulatedCluster, SimulatedOptions, TestClock};
 
@@ -82,7 +82,7 @@ async fn prune(world: &World, contents: &Contents, damaged: &[Key]) {
     let lease = repository.prune_lease("a test", Duration::from_hours(1)).await.unwrap();
     for _ in 0..2 {
         tokio::time::advance(Duration::from_hours(25)).await;
-        let request = PruneRequest { unfinished_after: Duration::ZERO, ..PruneRequest::default() };
+        let request = PruneTerms { unfinished_after: Duration::ZERO, ..PruneTerms::default() };
         let pruned = lease.during(repository.prune(&lease, &request, &|_| Ok(()))).await;
         if let Err(error) = pruned {
             assert!(matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Cancelled), "{damaged:?}: {error:?}");

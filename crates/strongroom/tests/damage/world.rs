@@ -12,7 +12,7 @@ use strongroom_core::environment::Environment;
 use strongroom_core::id::BackupId;
 use strongroom_core::pipeline::{Settings, Stack};
 use strongroom_core::planner::{Pin, PinKind};
-use strongroom_core::repository::{InitOptions, LeaseTerms, PruneRequest, Purpose, Repository};
+use strongroom_core::repository::{InitOptions, LeaseTerms, PruneTerms, Purpose, Repository};
 use strongroom_core::{Cluster as _, Key, Result, Timestamp};
 use strongroom_testkit::{
     Contents, MemoryStorage, SeededEntropy, SimulatedCluster, SimulatedOptions, TestClock, Workload,
@@ -173,11 +173,11 @@ impl World {
 
     async fn prune(&self, repository: &Repository, backup: BackupId, grace: Duration) {
         let lease = repository.prune_lease("a test", Duration::from_hours(1)).await.unwrap();
-        let request = PruneRequest { delete: [backup].into(), grace, ..PruneRequest::default() };
+        let request = PruneTerms { delete: [backup].into(), grace, ..PruneTerms::default() };
         let plan = repository.condemn(&lease, &request, &|_| Ok(())).await.unwrap();
         assert_eq!(plan.backups.len(), 1);
         if grace.is_zero() {
-            repository.sweep(&lease, Duration::ZERO, &|_| Ok(())).await.unwrap();
+            repository.sweep(&lease, &request, &|_| Ok(())).await.unwrap();
         }
         lease.release().await.unwrap();
     }

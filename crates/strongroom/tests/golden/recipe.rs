@@ -18,7 +18,7 @@ use strongroom::core::manifest::Blake3;
 use strongroom::core::model::{Depth, Filter, Scope};
 use strongroom::core::pipeline::{Settings, Stack};
 use strongroom::core::planner::{Held, HeldState, Pin, PinKind, Tier, Timeline};
-use strongroom::core::repository::{InitOptions, PruneRequest, Repository};
+use strongroom::core::repository::{InitOptions, PruneTerms, Repository};
 use strongroom::{BackupKindWish, BackupRequest, Cluster, PartOutcome, Timestamp};
 use strongroom_testkit::{MemoryStorage, SeededEntropy, TestClock};
 
@@ -256,13 +256,14 @@ impl Kitchen {
     async fn prunes(&mut self) {
         let condemn = async |kitchen: &Self, backup: BackupId| {
             let lease = kitchen.repository.prune_lease("golden", Duration::ZERO).await.unwrap();
-            let request = PruneRequest {
+            let request = PruneTerms {
                 delete: [backup].into(),
                 grace: Duration::from_hours(1),
                 unfinished_after: Duration::from_hours(2),
                 patience: Duration::ZERO,
+                object_lock: Duration::ZERO,
             };
-            kitchen.repository.sweep(&lease, request.patience, &|_| Ok(())).await.unwrap();
+            kitchen.repository.sweep(&lease, &request, &|_| Ok(())).await.unwrap();
             let plan = kitchen.repository.condemn(&lease, &request, &|_| Ok(())).await.unwrap();
             lease.release().await.unwrap();
             plan

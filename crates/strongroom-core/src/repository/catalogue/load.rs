@@ -1,6 +1,8 @@
 //! Reading the catalogue: newest snapshot, later segments, and the manifests of backups whose end was not recorded.
 //! Reads and lists, and never writes.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
 
@@ -28,6 +30,8 @@ pub struct Loaded {
     catalogue: Box<Catalogue>,
     /// Backups that were begun and have no manifest yet: running, or dead and to be resumed or collected.
     pub in_progress: Vec<Begun>,
+    /// The backups that a prune has condemned and not yet deleted, with the status they would have otherwise.
+    pub condemned: BTreeMap<BackupId, Status>,
     /// What was found on the way.
     pub report: LoadReport,
 }
@@ -141,15 +145,18 @@ impl Repository {
 
     async fn complete(&self, mut state: State, newest: u64, mut report: LoadReport) -> Result<Loaded> {
         self.look_after_open(&mut state, &mut report).await?;
-        let condemned = self.condemned_backups().await?;
-        for backup in condemned {
-            state.change(backup, |entry| entry.status = Status::Deleted);
+        let mut condemned = BTreeMap::new();
+        for backup in self.condemned_backups().await? {
+            state.change(backup, |entry| {
+                condemned.insert(backup, std::mem::replace(&mut entry.status, Status::Deleted));
+            });
         }
         report.mended = std::mem::take(&mut state.mended);
         report.unknown_records = state.unknown.len();
         let complete = !report.rebuilt && report.quarantined.is_empty();
         let catalogue = state.catalogue(newest, complete);
-        Ok(Loaded { catalogue: Box::new(catalogue), in_progress: state.open.into_values().collect(), report })
+        let in_progress = state.open.into_values().collect();
+        Ok(Loaded { catalogue: Box::new(catalogue), in_progress, condemned, report })
     }
 
     /// The state by the catalogue, completed by all manifests where the catalogue is damaged or missing.

@@ -12,19 +12,35 @@ use crate::{ErrorKind, Key, Result};
 impl Repository {
     /// Deletes superseded epochs of leases, worked-off condemned lists, and what catalogue snapshots made superfluous,
     /// having written a new snapshot if it is worth while.
-    /// Of each series the newest object stays, so that no number is ever used twice.
+    /// Of each series the newest object stays, so that no number is ever used twice. Gives what people should know: that
+    /// the storage refused to delete some of it, which hurts nothing.
     ///
     /// # Errors
-    /// As the storage; `Cancelled` when the lease is lost.
-    pub async fn tidy(&self, lease: &Lease, grace: Duration) -> Result<()> {
-        lease
-            .during(async {
-                self.tidy_leases(lease).await?;
-                self.tidy_lists(lease).await?;
-                self.compact(false).await?;
-                self.trim_catalogue(lease, grace).await.map(drop)
-            })
-            .await
+    /// As the storage, but for refusals; `Cancelled` when the lease is lost.
+    pub async fn tidy(&self, lease: &Lease, grace: Duration) -> Result<Vec<String>> {
+        let tidied = async {
+            let mut notes = Vec::new();
+            let outcomes = [
+                ("superseded epochs of leases", self.tidy_leases(lease).await),
+                ("worked-off condemned lists", self.tidy_lists(lease).await),
+                ("the catalogue", self.tidy_catalogue(lease, grace).await),
+            ];
+            for (what, outcome) in outcomes {
+                match outcome {
+                    Err(error) if error.kind() == ErrorKind::Denied => {
+                        notes.push(format!("{what} can't be tidied up: {error}"));
+                    }
+                    other => other?,
+                }
+            }
+            Ok(notes)
+        };
+        lease.during(tidied).await
+    }
+
+    async fn tidy_catalogue(&self, lease: &Lease, grace: Duration) -> Result<()> {
+        self.compact(false).await?;
+        self.trim_catalogue(lease, grace).await.map(drop)
     }
 
     async fn tidy_leases(&self, lease: &Lease) -> Result<()> {

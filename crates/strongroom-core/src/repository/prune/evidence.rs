@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use super::super::catalogue::{Begun, Loaded};
 use super::super::layout::BackupFolder;
-use super::super::lease::{LeaseState, Purpose, Watch, micros};
+use super::super::lease::{Lease, LeaseState, Purpose, Watch, micros};
 use super::super::manifests::Found;
 use super::super::objects::list_all;
 use super::super::{Repository, layout};
-use super::damaged;
+use super::report::Why;
+use super::{PruneTerms, damaged};
 use crate::id::BackupId;
-use crate::model::{Applies, Status};
-use crate::planner::{Catalogue, Entry};
+use crate::model::Status;
+use crate::planner::{Catalogue, Entry, HOME};
 use crate::storage::ObjectMeta;
 use crate::{Error, ErrorKind, Key, Result, Timestamp};
 
@@ -45,17 +46,81 @@ impl Folder {
     }
 }
 
-/// What is there and what is going on.
+/// What is there and what is going on, as whole listings show it.
 #[derive(Debug)]
-pub(super) struct Evidence {
+pub struct Evidence {
     pub(super) loaded: Loaded,
     pub(super) folders: BTreeMap<BackupFolder, Folder>,
+    by_backup: BTreeMap<BackupId, BackupFolder>,
     pub(super) content: BTreeMap<Key, ObjectMeta>,
     /// Leases of others that may be alive.
     pub(super) leases: Vec<LeaseState>,
+    object_lock: i64,
 }
 
 impl Evidence {
+    /// What the catalogue says.
+    #[must_use]
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// The leases of others that may be alive.
+    #[must_use]
+    pub fn leases(&self) -> &[LeaseState] {
+        &self.leases
+    }
+
+    /// Whether a manifest of this backup is there that can't be read.
+    #[must_use]
+    pub fn is_broken(&self, backup: BackupId) -> bool {
+        self.folder_of(backup).is_some_and(|folder| folder.mark == Mark::Broken)
+    }
+
+    /// Until when the repository's storage keeps a backup's objects from being deleted, as far as that is known; `None`:
+    /// not beyond `now`.
+    #[must_use]
+    pub fn locked_until(&self, backup: BackupId, now: Timestamp) -> Option<Timestamp> {
+        let recorded = self.loaded.entry(backup).and_then(|entry| home_lock(&entry));
+        let written = self.folder_of(backup).and_then(Folder::modified).map(|at| at.plus_micros(self.object_lock));
+        let written = written.filter(|_| self.object_lock > 0);
+        recorded.max(written).filter(|until| *until > now)
+    }
+
+    /// The same for shared content.
+    pub(super) fn content_locked_until(&self, key: &Key, now: Timestamp) -> Option<Timestamp> {
+        let modified = self.content.get(key)?.modified.filter(|_| self.object_lock > 0)?;
+        Some(modified.plus_micros(self.object_lock)).filter(|until| *until > now)
+    }
+
+    fn folder_of(&self, backup: BackupId) -> Option<&Folder> {
+        self.folders.get(self.by_backup.get(&backup)?)
+    }
+
+    /// Why a backup must not go now: reason, by whom, and until when if that is known.
+    pub(super) fn reason_to_stay(&self, backup: BackupId, now: Timestamp) -> Option<Reason> {
+        if let Some(lease) = self.kept_by(backup) {
+            return Some(Reason::new(Why::Leased, format!("{} ({})", lease.name, lease.terms.note)));
+        }
+        match self.loaded.entry(backup) {
+            None => {
+                // A manifest that can't be read, or one that the catalogue forgot: it may go if it is named.
+                let mark = self.folder_of(backup).map(|folder| &folder.mark);
+                if !matches!(mark, Some(Mark::Broken | Mark::Committed)) {
+                    return Some(Reason::new(Why::Unknown, "no such backup".to_owned()));
+                }
+            }
+            Some(entry) => {
+                let pin = entry.pins.into_iter().find(|pin| pin.until.is_none_or(|until| until > now));
+                if let Some(pin) = pin {
+                    return Some(Reason { until: pin.until, ..Reason::new(Why::Pinned, pin.reason) });
+                }
+            }
+        }
+        let until = self.locked_until(backup, now)?;
+        Some(Reason { until: Some(until), ..Reason::new(Why::Locked, "the storage's object lock".to_owned()) })
+    }
+
     /// The leases that keep `backup`. A lease of a purpose that is not known keeps everything.
     pub(super) fn kept_by(&self, backup: BackupId) -> Option<&LeaseState> {
         let keeps =
@@ -100,56 +165,65 @@ impl Evidence {
         void || (!writing && modified.is_none_or(|modified| modified < before))
     }
 
+    /// Every committed backup, those that are condemned with the status they would have otherwise.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.loaded.entries().map(|mut entry| {
+            entry.status = self.loaded.condemned.get(&entry.id).copied().unwrap_or(entry.status);
+            entry
+        })
+    }
+
     /// What remains for the planner once `gone` are gone.
     pub(super) fn kept(&self, gone: &BTreeSet<BackupId>) -> Catalogue {
         let loaded = &self.loaded;
-        let kept = loaded.entries().filter(|entry| !gone.contains(&entry.id));
+        let kept = self.entries().filter(|entry| !gone.contains(&entry.id));
         Catalogue::from_entries(kept, loaded.timelines().to_vec(), loaded.generation(), loaded.is_complete())
-    }
-
-    /// Takes out of `gone` what is needed by an `exact` backup that stays. Gives (needed, by).
-    pub(super) fn spare_needed(&self, gone: &mut BTreeSet<BackupId>) -> Vec<(BackupId, BackupId)> {
-        let needs = |entry: Entry| match (entry.applies, entry.parent) {
-            (Applies::Exact, Some(parent)) if !entry.kind.starts_a_chain() && entry.status != Status::Deleted => {
-                Some((parent, entry.id))
-            }
-            _ => None,
-        };
-        let needs: Vec<(BackupId, BackupId)> = self.loaded.entries().filter_map(needs).collect();
-        let mut spared = Vec::new();
-        loop {
-            let before = spared.len();
-            // Later ones first: what they need is spared before it is asked what that needs.
-            for (parent, child) in needs.iter().rev() {
-                if !gone.contains(child) && gone.remove(parent) {
-                    spared.push((*parent, *child));
-                }
-            }
-            if spared.len() == before {
-                break;
-            }
-        }
-        spared
     }
 }
 
+/// Why a backup stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reason {
+    pub(super) why: Why,
+    pub(super) by: String,
+    pub(super) until: Option<Timestamp>,
+}
+
+impl Reason {
+    fn new(why: Why, by: String) -> Self {
+        Self { why, by, until: None }
+    }
+}
+
+/// Until when the copy in the repository's own storage is known to be locked.
+fn home_lock(entry: &Entry) -> Option<Timestamp> {
+    entry.copies.iter().find(|copy| copy.storage == HOME).and_then(|copy| copy.locked_until)
+}
+
 impl Repository {
-    /// Gathers all evidence, or fails. `own` is the lease under which this happens; without one nothing is written.
-    pub(super) async fn evidence(&self, own: Option<&str>, patience: Duration) -> Result<Evidence> {
+    /// Gathers all evidence, or fails. `lease` is the one under which this happens; without one nothing is written, and so
+    /// no dead lease is fenced off.
+    ///
+    /// # Errors
+    /// `Corrupt` when the catalogue is damaged; as the storage otherwise, above all when a listing is not complete.
+    pub async fn evidence(&self, lease: Option<&Lease>, terms: &PruneTerms) -> Result<Evidence> {
         let before = self.load_listed().await?;
         if before.report.rebuilt {
             return Err(damaged(&before.report.damaged));
         }
         let folders = self.list_folders(&before).await?;
         let content = list_all(&*self.storage, layout::CONTENT).await?;
-        let leases = self.living_leases(own, patience).await?;
+        let leases = self.living_leases(lease.map(Lease::name), terms.patience).await?;
         // After the listing: whatever was listed is known to the catalogue by now, since "begin" comes first.
         let loaded = self.load_listed().await?;
+        let by_backup = folders.keys().filter_map(|folder| Some((folder.name()?.backup, folder.clone()))).collect();
         let mut evidence = Evidence {
             loaded,
             folders,
+            by_backup,
             content: content.into_iter().map(|meta| (meta.key.clone(), meta)).collect(),
             leases,
+            object_lock: i64::try_from(micros(terms.object_lock)).unwrap_or(i64::MAX),
         };
         self.read_marks(&mut evidence).await?;
         Ok(evidence)

@@ -5,7 +5,9 @@
 //! there. A manifest is deleted before its data. A name that is deleted never comes back. Every step may be repeated.
 
 mod clean;
+mod delete;
 mod evidence;
+mod needed;
 mod plan;
 mod report;
 mod sweep;
@@ -13,6 +15,7 @@ mod sweep;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub use evidence::Evidence;
 pub use report::{Doomed, PrunePlan, Spared, SweepReport, Why};
 
 use super::Repository;
@@ -25,9 +28,9 @@ use crate::{Error, Result};
 /// goes here.
 pub type Guard<'a> = dyn Fn(&Catalogue) -> Result<()> + Send + Sync + 'a;
 
-/// What a prune shall do, and how carefully.
+/// What goes, and how carefully.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PruneRequest {
+pub struct PruneTerms {
     /// The backups that shall go.
     pub delete: BTreeSet<BackupId>,
     /// How long what is condemned stays.
@@ -36,15 +39,19 @@ pub struct PruneRequest {
     pub unfinished_after: Duration,
     /// How long leases are watched to tell the living from the dead. Less than a lease's time: all count as alive.
     pub patience: Duration,
+    /// How long after its writing the storage keeps an object from being deleted (object lock); zero: not at all. What is
+    /// younger stays until then.
+    pub object_lock: Duration,
 }
 
-impl Default for PruneRequest {
+impl Default for PruneTerms {
     fn default() -> Self {
         Self {
             delete: BTreeSet::new(),
             grace: Duration::from_hours(24),
             unfinished_after: Duration::from_hours(7 * 24),
             patience: super::lease::LEASE_TIME.saturating_mul(2),
+            object_lock: Duration::ZERO,
         }
     }
 }
@@ -58,7 +65,7 @@ impl Repository {
         self.lease("prune", LeaseTerms::new(Purpose::Prune, note), patience).await
     }
 
-    /// A whole round: deletes what was condemned long enough ago, condemns what `request` names and what nothing uses,
+    /// A whole round: deletes what was condemned long enough ago, condemns what `terms` name and what nothing uses,
     /// and tidies leases, lists and the catalogue.
     ///
     /// # Errors
@@ -66,12 +73,12 @@ impl Repository {
     pub async fn prune(
         &self,
         lease: &Lease,
-        request: &PruneRequest,
+        terms: &PruneTerms,
         guard: &Guard<'_>,
     ) -> Result<(SweepReport, PrunePlan)> {
-        let swept = self.sweep(lease, request.patience, guard).await?;
-        let plan = self.condemn(lease, request, guard).await?;
-        self.tidy(lease, request.grace).await?;
+        let mut swept = self.sweep(lease, terms, guard).await?;
+        let plan = self.condemn(lease, terms, guard).await?;
+        swept.notes.extend(self.tidy(lease, terms.grace).await?);
         Ok((swept, plan))
     }
 }

@@ -10,7 +10,7 @@ use super::super::objects::put;
 use super::super::{Repository, layout};
 use super::evidence::{Evidence, Folder};
 use super::report::{Doomed, PrunePlan, Spared, Why};
-use super::{Guard, PruneRequest};
+use super::{Guard, PruneTerms};
 use crate::id::BackupId;
 use crate::{ErrorKind, Key, Result, Timestamp};
 
@@ -23,38 +23,65 @@ impl Repository {
     /// # Errors
     /// `Corrupt` when the catalogue is damaged; the guard's; as the storage otherwise, above all when a listing is not
     /// complete.
-    pub async fn plan_prune(&self, request: &PruneRequest, guard: &Guard<'_>) -> Result<PrunePlan> {
-        let condemned = self.condemned().await?;
-        let evidence = self.evidence(None, request.patience).await?;
-        self.judge(&evidence, &condemned, request, guard).await
+    pub async fn plan_prune(&self, terms: &PruneTerms, guard: &Guard<'_>) -> Result<PrunePlan> {
+        let evidence = self.evidence(None, terms).await?;
+        self.plan_prune_by(&evidence, terms, guard).await
     }
 
-    /// Phase 1: condemns the backups that `request` names, backups that will never be committed, and shared content that
+    /// The same by evidence that was gathered right before.
+    ///
+    /// # Errors
+    /// As [`Repository::plan_prune`].
+    pub async fn plan_prune_by(&self, evidence: &Evidence, terms: &PruneTerms, guard: &Guard<'_>) -> Result<PrunePlan> {
+        self.judge(evidence, &self.condemned().await?, terms, guard).await
+    }
+
+    /// Phase 1: condemns the backups that `terms` name, backups that will never be committed, and shared content that
     /// nothing uses. Readers and writers keep off them from now on; [`Repository::sweep`] deletes them after the grace
     /// time.
     ///
     /// # Errors
     /// As [`Repository::plan_prune`]; `Cancelled` when the lease is lost.
-    pub async fn condemn(&self, lease: &Lease, request: &PruneRequest, guard: &Guard<'_>) -> Result<PrunePlan> {
-        lease.during(self.condemn_under(lease, request, guard)).await
+    pub async fn condemn(&self, lease: &Lease, terms: &PruneTerms, guard: &Guard<'_>) -> Result<PrunePlan> {
+        let evidence = lease.during(self.evidence(Some(lease), terms)).await?;
+        self.condemn_by(lease, &evidence, terms, guard).await
     }
 
-    async fn condemn_under(&self, lease: &Lease, request: &PruneRequest, guard: &Guard<'_>) -> Result<PrunePlan> {
+    /// The same by evidence that was gathered right before, under this lease: so that what goes can be decided by it.
+    ///
+    /// # Errors
+    /// As [`Repository::condemn`].
+    pub async fn condemn_by(
+        &self,
+        lease: &Lease,
+        evidence: &Evidence,
+        terms: &PruneTerms,
+        guard: &Guard<'_>,
+    ) -> Result<PrunePlan> {
+        lease.during(self.condemn_under(lease, evidence, terms, guard)).await
+    }
+
+    async fn condemn_under(
+        &self,
+        lease: &Lease,
+        evidence: &Evidence,
+        terms: &PruneTerms,
+        guard: &Guard<'_>,
+    ) -> Result<PrunePlan> {
         lease.check().await?;
         let condemned = self.condemned().await?;
-        let evidence = self.evidence(Some(lease.name()), request.patience).await?;
-        let plan = self.judge(&evidence, &condemned, request, guard).await?;
+        let plan = self.judge(evidence, &condemned, terms, guard).await?;
         let lines: Vec<Doom> = lines_of(&plan);
         let mut number = condemned.newest;
         for chunk in lines.chunks(LINES) {
-            number = self.put_list(lease, number, chunk, request).await?;
+            number = self.put_list(lease, number, chunk, terms).await?;
         }
         Ok(plan)
     }
 
-    async fn put_list(&self, lease: &Lease, newest: u64, chunk: &[Doom], request: &PruneRequest) -> Result<u64> {
+    async fn put_list(&self, lease: &Lease, newest: u64, chunk: &[Doom], terms: &PruneTerms) -> Result<u64> {
         lease.check().await?;
-        let head = Doom::List { at: self.environment.now(), grace_micros: micros(request.grace) };
+        let head = Doom::List { at: self.environment.now(), grace_micros: micros(terms.grace) };
         let mut number = newest + 1;
         loop {
             let key = layout::numbered(layout::CONDEMNED, number)?;
@@ -71,12 +98,12 @@ impl Repository {
         &self,
         evidence: &Evidence,
         condemned: &Condemned,
-        request: &PruneRequest,
+        terms: &PruneTerms,
         guard: &Guard<'_>,
     ) -> Result<PrunePlan> {
         let mut plan = PrunePlan::default();
         let now = self.environment.now();
-        let gone = doomed_backups(evidence, request, now, &mut plan.spared);
+        let gone = doomed_backups(evidence, terms, now, &mut plan.spared);
         guard(&evidence.kept(&gone))?;
         for (folder, content) in &evidence.folders {
             let named = folder.name().map(|name| name.backup).filter(|backup| gone.contains(backup));
@@ -84,7 +111,7 @@ impl Repository {
                 plan.backups.push(doomed(backup, folder, Some(content)));
             }
         }
-        let before = now.plus_micros(-i64::try_from(micros(request.unfinished_after)).unwrap_or(i64::MAX));
+        let before = now.plus_micros(-i64::try_from(micros(terms.unfinished_after)).unwrap_or(i64::MAX));
         for (folder, begun) in evidence.unfinished() {
             let Some(name) = folder.name() else { continue };
             if evidence.is_abandoned(&folder, begun, before) && !condemned.has_backup(name.backup) {
@@ -95,7 +122,7 @@ impl Repository {
         let folders = plan.backups.iter().chain(&plan.unfinished).map(|doomed| doomed.bytes);
         plan.bytes = folders.chain(plan.content.values().copied()).sum();
         if !plan.is_empty() {
-            plan.due = Some(now.plus_micros(i64::try_from(micros(request.grace)).unwrap_or(i64::MAX)));
+            plan.due = Some(now.plus_micros(i64::try_from(micros(terms.grace)).unwrap_or(i64::MAX)));
         }
         Ok(plan)
     }
@@ -140,11 +167,7 @@ impl Repository {
         match self.used_content(evidence, gone, &asked).await? {
             Ok(used) => unused.retain(|key, _| !used.contains(key)),
             Err(by) => {
-                spared.push(Spared {
-                    what: format!("{} names of shared content", unused.len()),
-                    why: Why::Unclear,
-                    by,
-                });
+                spared.push(Spared::new(format!("{} names of shared content", unused.len()), Why::Unclear, by));
                 unused.clear();
             }
         }
@@ -155,22 +178,26 @@ impl Repository {
 /// How far the storage's clock may be from the writers' clocks, in microseconds.
 const CLOCKS_DIFFER: i64 = 3_600_000_000;
 
-/// Of the asked backups, those that may go.
+/// Everything that goes: what is condemned already, and of the asked backups those that may go.
 fn doomed_backups(
     evidence: &Evidence,
-    request: &PruneRequest,
+    terms: &PruneTerms,
     now: Timestamp,
     spared: &mut Vec<Spared>,
 ) -> BTreeSet<BackupId> {
-    let mut gone = BTreeSet::new();
-    for backup in &request.delete {
+    let pending = evidence.loaded.condemned.keys().copied();
+    let mut gone: BTreeSet<BackupId> =
+        pending.filter(|backup| evidence.reason_to_stay(*backup, now).is_none()).collect();
+    for backup in &terms.delete {
         match evidence.reason_to_stay(*backup, now) {
             None => drop(gone.insert(*backup)),
-            Some((why, by)) => spared.push(Spared { what: backup.to_string(), why, by }),
+            Some(reason) => spared.push(Spared::because(backup.to_string(), reason)),
         }
     }
     for (backup, by) in evidence.spare_needed(&mut gone) {
-        spared.push(Spared { what: backup.to_string(), why: Why::Needed, by: by.to_string() });
+        if terms.delete.contains(&backup) {
+            spared.push(Spared::new(backup.to_string(), Why::Needed, by.to_string()));
+        }
     }
     gone
 }

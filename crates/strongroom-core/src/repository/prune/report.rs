@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Reason;
 use crate::id::BackupId;
 use crate::{Key, Timestamp};
 
@@ -27,8 +28,21 @@ pub struct Spared {
     pub what: String,
     /// Why.
     pub why: Why,
-    /// The lease, backup or object that is the reason.
+    /// The lease, backup or object that is the reason, or what the storage says.
     pub by: String,
+    /// Until when, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Spared {
+    pub(super) fn new(what: String, why: Why, by: String) -> Self {
+        Self { what, why, by, until: None }
+    }
+
+    pub(super) fn because(what: String, reason: Reason) -> Self {
+        Self { what, why: reason.why, by: reason.by, until: reason.until }
+    }
 }
 
 /// Why something stays.
@@ -51,13 +65,17 @@ pub enum Why {
     MayBeUsed,
     /// A manifest or list that can't be read may name it: it goes later.
     Unclear,
+    /// Its storage keeps it from being deleted (object lock): it goes later.
+    Locked,
+    /// The storage refused to delete it: for a lock that was not told, or because the credentials may not. It goes later.
+    Refused,
 }
 
 impl Why {
     /// Whether the next round tries again.
     #[must_use]
     pub const fn is_for_now(self) -> bool {
-        matches!(self, Self::Leased | Self::Written | Self::MayBeUsed | Self::Unclear)
+        !matches!(self, Self::Unknown | Self::Pinned | Self::Needed | Self::Committed)
     }
 }
 
@@ -107,4 +125,20 @@ pub struct SweepReport {
     pub next_due: Option<Timestamp>,
     /// What people should know.
     pub notes: Vec<String>,
+}
+
+impl SweepReport {
+    /// Adds what a later sweep of the same job did.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.backups.extend(later.backups);
+        self.unfinished.extend(later.unfinished);
+        self.content += later.content;
+        self.objects += later.objects;
+        self.bytes += later.bytes;
+        self.lists.extend(later.lists);
+        self.next_due = later.next_due;
+        let news = |known: &[Spared], one: &Spared| !known.contains(one);
+        self.spared.extend(later.spared.into_iter().filter(|one| news(&self.spared, one)).collect::<Vec<_>>());
+        self.notes.extend(later.notes.into_iter().filter(|note| !self.notes.contains(note)).collect::<Vec<_>>());
+    }
 }

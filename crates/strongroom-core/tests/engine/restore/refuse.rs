@@ -111,13 +111,13 @@ async fn another_cluster_under_a_known_id_is_refused_until_accepted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_backup_that_is_being_deleted_is_refused() {
-    use strongroom_core::repository::PruneRequest;
+    use strongroom_core::repository::PruneTerms;
     let world = world().await;
     let plan = world.plan(&Request::at(Target::Latest).of(Scope::of_parts(["a"]))).await;
-    let step = plan.steps().next().unwrap().1.backup;
+    let step = plan.steps().last().unwrap().1.backup;
     let repository = world.open().await;
     let lease = repository.prune_lease("a test", std::time::Duration::ZERO).await.unwrap();
-    let request = PruneRequest { delete: [step].into(), ..PruneRequest::default() };
+    let request = PruneTerms { delete: [step].into(), ..PruneTerms::default() };
     repository.condemn(&lease, &request, &|_| Ok(())).await.unwrap();
     lease.release().await.unwrap();
     let error = refused(&world, plan, &world.target(), Arc::new(Codecs), plain()).await;

@@ -1,0 +1,5 @@
+//! The prune job: what goes and what stays, what it is safe against, and what may happen at the same time.
+
+mod crash;
+mod support;
+mod whole;
