@@ -33,7 +33,7 @@ fn value(command: &str, node: &NodeState, layout: &Layout, store: &mut Store) ->
         "cluster-name" => "fake".to_owned(),
         "partition-generation" | "peers-generation" => layout.generation.to_string(),
         "cluster-stable" => "FA4E".to_owned(),
-        "statistics" => format!("cluster_size={};cluster_key=FA4E;uptime=1", layout.alive.len()),
+        "statistics" => statistics(node, layout, store),
         "namespaces" => store.namespaces.keys().cloned().collect::<Vec<_>>().join(";"),
         "peers-clear-std" | "peers-clear-alt" | "peers-tls-std" | "peers-tls-alt" => peers(node, layout),
         "service" | "service-clear-std" => format!("127.0.0.1:{}", node.port),
@@ -52,9 +52,18 @@ fn value(command: &str, node: &NodeState, layout: &Layout, store: &mut Store) ->
             store.functions.remove(*name);
             "ok".to_owned()
         }),
-        "truncate" => truncate(&words, store),
+        "truncate" if !words.contains_key("set") => bad(),
+        "truncate" | "truncate-namespace" => truncate(&words, store),
         _ => "ERROR:4:unrecognized command".to_owned(),
     }
+}
+
+/// Whoever asks for the time lets it go on, if the clock is set to.
+fn statistics(node: &NodeState, layout: &Layout, store: &mut Store) -> String {
+    store.now_millis += store.tick_millis;
+    let skew = store.skew_seconds.get(&node.id).copied().unwrap_or(0);
+    let now = i64::from(store.now_2010()) + skew;
+    format!("cluster_size={};cluster_key=FA4E;uptime=1;current_time={now}", layout.alive.len())
 }
 
 fn bad() -> String {
@@ -106,8 +115,10 @@ fn namespace(name: &str, node: &NodeState, layout: &Layout, store: &Store) -> St
 fn sets(name: &str, node: &NodeState, layout: &Layout, store: &Store) -> String {
     let mut counts: BTreeMap<&[u8], u64> = BTreeMap::new();
     for ((partition, _), record) in store.namespaces.get(name).into_iter().flat_map(|namespace| &namespace.records) {
-        if !record.set.is_empty() && layout.owner(name, *partition, 0) == Some(&*node.id) {
-            *counts.entry(&record.set).or_default() += 1;
+        // A node counts what it keeps, replicas among it.
+        let copies = (0..layout.replicas).filter(|at| layout.owner(name, *partition, *at) == Some(&*node.id)).count();
+        if !record.set.is_empty() && copies > 0 {
+            *counts.entry(&record.set).or_default() += copies as u64;
         }
     }
     let entry = |(set, objects): (&[u8], u64)| {
@@ -207,6 +218,10 @@ fn truncate(words: &BTreeMap<&str, &str>, store: &mut Store) -> String {
     let before = words.get("lut").map(|lut| lut.parse::<i64>());
     let before = match before {
         Some(Err(_)) => return bad(),
+        // A server does not promise to delete what is yet to be written.
+        Some(Ok(nanos)) if nanos / 1_000_000 > store.now_millis => {
+            return "ERROR:4:would truncate in the future".to_owned();
+        }
         Some(Ok(nanos)) => nanos / 1_000_000,
         None => i64::MAX,
     };

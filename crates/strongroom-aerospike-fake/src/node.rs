@@ -27,15 +27,16 @@ pub struct Layout {
 impl Layout {
     /// The node that holds a replica of a partition: the living nodes in turn.
     pub(crate) fn owner(&self, namespace: &str, partition: u16, replica: usize) -> Option<&str> {
-        let moved = self.moved.get(&(namespace.to_owned(), partition)).filter(|_| replica == 0);
-        if let Some(moved) = moved.filter(|moved| self.alive.contains_key(*moved)) {
-            return Some(moved);
+        if replica == 0 && !self.moved.is_empty() {
+            let moved = self.moved.get(&(namespace.to_owned(), partition));
+            if let Some(moved) = moved.filter(|moved| self.alive.contains_key(*moved)) {
+                return Some(moved);
+            }
         }
-        let nodes: Vec<&String> = self.alive.keys().collect();
-        if replica >= nodes.len() {
+        if replica >= self.alive.len() {
             return None;
         }
-        nodes.get((usize::from(partition) + replica) % nodes.len()).map(|id| id.as_str())
+        self.alive.keys().nth((usize::from(partition) + replica) % self.alive.len()).map(String::as_str)
     }
 }
 

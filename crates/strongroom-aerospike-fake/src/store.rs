@@ -55,6 +55,10 @@ pub struct Store {
     pub(crate) functions: BTreeMap<String, Vec<u8>>,
     /// The clock of all nodes, in milliseconds since 1970.
     pub(crate) now_millis: i64,
+    /// How far the clock goes on when it is asked for.
+    pub(crate) tick_millis: i64,
+    /// By how much nodes tell another time.
+    pub(crate) skew_seconds: BTreeMap<String, i64>,
 }
 
 impl Store {
@@ -107,6 +111,16 @@ impl Store {
     /// Sets the clock of all nodes, in milliseconds since 1970. It does not run by itself.
     pub fn set_now(&mut self, millis: i64) {
         self.now_millis = millis;
+    }
+
+    /// From now on the clock goes on by so much whenever somebody asks for it.
+    pub fn tick_by(&mut self, millis: i64) {
+        self.tick_millis = millis;
+    }
+
+    /// Lets a node tell a time that is off by so many seconds.
+    pub fn skew(&mut self, node: &str, seconds: i64) {
+        self.skew_seconds.insert(node.to_owned(), seconds);
     }
 
     /// The clock, in milliseconds since 1970.

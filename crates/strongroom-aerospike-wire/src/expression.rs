@@ -12,6 +12,7 @@ const NE: u8 = 2;
 const GE: u8 = 4;
 const LT: u8 = 5;
 const AND: u8 = 16;
+const OR: u8 = 17;
 const LAST_UPDATE: u8 = 66;
 const TTL: u8 = 69;
 const SET_NAME: u8 = 70;
@@ -48,14 +49,30 @@ impl Expression {
         Self(call(NE, &[&call(SET_NAME, &[]), &text(set)]))
     }
 
+    /// Records of this set; an empty name: of none.
+    #[must_use]
+    pub fn in_set(set: &str) -> Self {
+        Self(call(EQ, &[&call(SET_NAME, &[]), &text(set)]))
+    }
+
+    /// Records that one of these holds for; `None` of none, the only one of one.
+    #[must_use]
+    pub fn any(of: Vec<Self>) -> Option<Self> {
+        Self::joined(OR, of)
+    }
+
     /// Records that all of these hold for; `None` of none, the only one of one.
     #[must_use]
     pub fn all(of: Vec<Self>) -> Option<Self> {
+        Self::joined(AND, of)
+    }
+
+    fn joined(operator: u8, of: Vec<Self>) -> Option<Self> {
         if of.len() < 2 {
             return of.into_iter().next();
         }
         let operands: Vec<&[u8]> = of.iter().map(|expression| expression.0.as_slice()).collect();
-        Some(Self(call(AND, &operands)))
+        Some(Self(call(operator, &operands)))
     }
 
     /// The packed bytes.

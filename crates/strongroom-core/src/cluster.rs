@@ -410,7 +410,8 @@ pub trait Cluster: Debug + Send + Sync + 'static {
     /// Only when it can't find out; what it finds is in the answer.
     async fn check_restore(&self, outline: &RestoreOutline, options: &RestoreOptions) -> Result<Preflight>;
 
-    /// Begins a restore, once per plan. The only call that truncates. The same id again gives the same session.
+    /// Begins a restore, once per plan. The only call that truncates. The same id again gives the same session. A live
+    /// cluster may keep nothing of it: whoever has the session from a journal goes on with that, and does not begin again.
     ///
     /// # Errors
     /// `Invalid`, `Denied`, `Unavailable`, `NoSpace`.

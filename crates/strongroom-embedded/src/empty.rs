@@ -6,11 +6,11 @@ use strongroom_core::{Error, Result, Timestamp};
 use strongroom_record::model::PARTITIONS;
 
 use crate::fault::Told as _;
-use crate::look::Sieve;
 use crate::options::seconds;
 use crate::row::RowHead;
 use crate::tables::{RecordKey, digest_of, key_range, record_key};
 use crate::{Batch, EmbeddedCluster, Emptying};
+use strongroom_record::Sieve;
 
 /// How many keys are gathered before they are deleted.
 const GATHERED: usize = 16 * 1024;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use strongroom_core::model::Filter;
 use strongroom_core::{Error, Result};
-use strongroom_record::Name;
 use strongroom_record::folder::{FolderOptions, FolderWriter, Written};
 use strongroom_record::model::PARTITIONS;
+use strongroom_record::{Name, Sieve};
 
 use crate::definitions::{functions_in, indexes_in};
-use crate::look::{Scan, Sieve};
+use crate::look::Scan;
 use crate::namespace::{checked_name, missing};
 use crate::{EmbeddedCluster, LookIn};
 

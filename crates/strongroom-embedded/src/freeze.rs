@@ -13,11 +13,11 @@ use strongroom_record::model::PARTITIONS;
 
 use crate::EmbeddedCluster;
 use crate::fault::Told as _;
-use crate::look::Sieve;
 use crate::namespace::{Count, missing};
 use crate::piece::PieceDetail;
 use crate::snapshot::Snapshot;
 use crate::tables::COUNTS;
+use strongroom_record::Sieve;
 
 impl EmbeddedCluster {
     pub(crate) fn freeze_now(&self, request: &FreezeRequest) -> Result<Frozen> {

@@ -13,10 +13,10 @@ use strongroom_record::{Entity, Name, Record};
 
 use crate::batch::Rule;
 use crate::definitions::Origin;
-use crate::look::Sieve;
 use crate::namespace::{checked_name, text_of};
 use crate::options::seconds;
 use crate::{Batch, EmbeddedCluster, Generation, Put, PutOptions};
+use strongroom_record::Sieve;
 
 /// How many records are sorted before they are written.
 const SORTED: usize = 16 << 10;

@@ -1,15 +1,14 @@
 //! Looking in: single records, scans, hashes.
 
-use std::collections::BTreeSet;
 use std::iter::FusedIterator;
 use std::vec;
 
 use redb::OwnedRange;
 use strongroom_core::model::Filter;
-use strongroom_core::{Error, Result, Timestamp};
+use strongroom_core::{Result, Timestamp};
 use strongroom_record::canonical::{Covers, SetHash, SortedCanonicalHash};
 use strongroom_record::model::PARTITIONS;
-use strongroom_record::{Digest, Name, Record, UserKey};
+use strongroom_record::{Digest, Name, Record, Sieve, UserKey};
 
 use crate::fault::Told as _;
 use crate::namespace::{checked_name, missing};
@@ -87,71 +86,6 @@ impl EmbeddedCluster {
             hash.push(&found?.record)?;
         }
         Ok(hash.finish())
-    }
-}
-
-/// A filter, made ready to be asked of every record.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Sieve {
-    sets: Option<BTreeSet<Vec<u8>>>,
-    bins: Option<BTreeSet<Vec<u8>>>,
-    partitions: Option<BTreeSet<u16>>,
-}
-
-impl Sieve {
-    pub(crate) fn new(filter: &Filter) -> Result<Self> {
-        if let Some(expression) = &filter.expression {
-            let what = format!("an embedded cluster can't evaluate the filter expression '{expression}'");
-            return Err(Error::unsupported(what).hint("filter by sets, bins and partitions, or leave it out"));
-        }
-        if let Some(partition) = filter.partitions.iter().flatten().find(|partition| **partition >= PARTITIONS) {
-            return Err(Error::invalid(format!(
-                "there is no partition {partition}; they go from 0 to {}",
-                PARTITIONS - 1
-            )));
-        }
-        let bytes = |names: &Option<BTreeSet<String>>| {
-            names.as_ref().map(|names| names.iter().map(|name| name.clone().into_bytes()).collect())
-        };
-        Ok(Self { sets: bytes(&filter.tables), bins: bytes(&filter.bins), partitions: filter.partitions.clone() })
-    }
-
-    pub(crate) fn takes_set(&self, set: &[u8]) -> bool {
-        self.sets.as_ref().is_none_or(|sets| sets.contains(set))
-    }
-
-    pub(crate) fn takes_partition(&self, partition: u16) -> bool {
-        self.partitions.as_ref().is_none_or(|partitions| partitions.contains(&partition))
-    }
-
-    pub(crate) fn takes_record(&self, record: &Record) -> bool {
-        self.takes_set(record.set.as_ref().map_or(&[], Name::as_bytes))
-            && self.takes_partition(record.digest.partition())
-    }
-
-    /// Leaves only the bins that are meant. A record that has none of them stays, without bins: it exists.
-    pub(crate) fn strip(&self, record: &mut Record) {
-        if let Some(bins) = &self.bins {
-            record.bins.retain(|bin| bins.contains(bin.name.as_bytes()));
-        }
-    }
-
-    /// Whether whole namespaces pass, but for their bins.
-    pub(crate) const fn takes_all_records(&self) -> bool {
-        self.sets.is_none() && self.partitions.is_none()
-    }
-
-    /// The partitions within `first..=last` that are meant, as ranges.
-    pub(crate) fn ranges(&self, (first, last): (u16, u16)) -> Vec<(u16, u16)> {
-        let Some(partitions) = &self.partitions else { return vec![(first, last)] };
-        let mut ranges: Vec<(u16, u16)> = Vec::new();
-        for &partition in partitions.range(first..=last) {
-            match ranges.last_mut() {
-                Some((_, end)) if *end + 1 == partition => *end = partition,
-                _ => ranges.push((partition, partition)),
-            }
-        }
-        ranges
     }
 }
 

@@ -15,12 +15,12 @@ use strongroom_core::cluster::{PieceKind, PieceReader, PieceSpec, PieceSummary};
 use strongroom_core::{ByteStream, Error, Result, Timestamp};
 use strongroom_record::asb::{Encoder, GlobalsVersion};
 use strongroom_record::deletes::{write_delete, write_header};
-use strongroom_record::{Digest, Name, Record};
+use strongroom_record::{Digest, Name, Record, Sieve};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::definitions::{functions_in, indexes_in};
 use crate::fault::Told as _;
-use crate::look::{Scan, Sieve};
+use crate::look::Scan;
 use crate::namespace::{checked_name, missing};
 use crate::piece::PieceDetail;
 use crate::row::{self, RowHead, Tombstone};

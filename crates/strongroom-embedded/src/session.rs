@@ -16,10 +16,10 @@ use strongroom_record::Name;
 
 use crate::fault::Told as _;
 use crate::file::{from_json, to_json};
-use crate::look::Sieve;
 use crate::namespace::checked_name;
 use crate::tables::SESSIONS;
 use crate::{Batch, EmbeddedCluster, Emptying};
+use strongroom_record::Sieve;
 
 /// How many ended sessions are remembered, so that a repeated call finds its own.
 const REMEMBERED: usize = 64;

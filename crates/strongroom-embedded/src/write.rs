@@ -14,11 +14,11 @@ use tokio::sync::mpsc;
 
 use crate::batch::Rule;
 use crate::definitions::Origin;
-use crate::look::Sieve;
 use crate::namespace::checked_name;
 use crate::options::seconds;
 use crate::session::Stored;
 use crate::{Batch, EmbeddedCluster, Generation, Put, PutOptions};
+use strongroom_record::Sieve;
 
 /// Most records of one batch.
 const BATCH_RECORDS: usize = 16 << 10;

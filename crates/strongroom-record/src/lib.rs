@@ -24,6 +24,8 @@ pub mod deletes;
 pub mod fold;
 pub mod folder;
 pub mod model;
+mod sieve;
 pub mod wrap;
 
 pub use model::{Bin, BinName, Digest, Double, Entity, Function, Name, Particle, Record, SecondaryIndex, UserKey};
+pub use sieve::Sieve;

@@ -48,9 +48,14 @@ impl Run<'_> {
         // Before the target changes: were it recorded only at the end, a crash could hide that the next backup must be
         // a base. To record it twice is the same as once.
         self.open_timelines(id, target, at).await?;
+        // What has begun is not begun again: a target that keeps nothing of its sessions would empty itself once more.
+        if let Some(session) = &memory.begun {
+            self.session_is(Some(session.clone()));
+            return Ok(session.clone());
+        }
         let session = self.target.begin_restore(id, source.outline(), options).await?;
         self.session_is(Some(session.clone()));
-        if let Some(journal) = self.request.journal.as_ref().filter(|_| memory.begun.is_none()) {
+        if let Some(journal) = &self.request.journal {
             journal.begin(&session).await?;
         }
         Ok(session)

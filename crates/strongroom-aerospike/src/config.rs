@@ -1,0 +1,164 @@
+//! How a cluster is reached, read and written.
+
+use serde::{Deserialize, Serialize};
+use strongroom_aerospike_wire::client::ClientOptions;
+use strongroom_core::id::ClusterId;
+use strongroom_core::units::{ByteSize, Span};
+use strongroom_core::{Error, Result};
+
+/// How a cluster is reached, read and written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AerospikeConfig {
+    /// Where to ask first: `host` or `host:port`; the port is 3000 if it is not said.
+    pub seeds: Vec<String>,
+    /// What people call the cluster. Absent: its own `cluster-name`, or the seeds.
+    pub name: Option<String>,
+    /// Our own id of it. Absent: made of its name, so that it is the same each time.
+    pub id: Option<ClusterId>,
+    /// Use the alternate addresses that nodes tell of.
+    pub alternate_addresses: bool,
+    /// How long making a connection may take, login included.
+    pub connect_timeout: Span,
+    /// How long a server may be silent in the middle of an exchange.
+    pub silence_timeout: Span,
+    /// How often something is tried again without any success in between.
+    pub retries: u32,
+    /// The wait before the first repetition; each further one waits twice as long, up to [`AerospikeConfig::backoff_most`].
+    pub backoff: Span,
+    /// The longest wait between two attempts.
+    pub backoff_most: Span,
+    /// How it is backed up.
+    pub backup: BackupConfig,
+    /// How it is restored into.
+    pub restore: RestoreConfig,
+}
+
+/// How a cluster is backed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BackupConfig {
+    /// What is taken off the slowest clock and added to the fastest: for writes that were under way.
+    pub clock_margin: Span,
+    /// About how large a piece becomes.
+    pub piece_bytes: ByteSize,
+    /// About how much of several partitions is gathered at once: that many are asked for in one query.
+    pub gathered_bytes: ByteSize,
+    /// How many pieces are read at once.
+    pub parallelism: u16,
+}
+
+/// How a cluster is restored into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RestoreConfig {
+    /// Most records of one batch; 1: every record is written alone.
+    pub batch_records: u32,
+    /// About the most bytes of one batch. A larger record is written alone.
+    pub batch_bytes: ByteSize,
+    /// How many batches of one piece are under way at once.
+    pub batches_in_flight: u16,
+    /// How long a server may take for a write.
+    pub write_timeout: Span,
+    /// How far the nodes' clocks may be apart for a truncate: what it cuts off is told by time.
+    pub most_clock_skew: Span,
+}
+
+impl Default for AerospikeConfig {
+    fn default() -> Self {
+        Self {
+            seeds: Vec::new(),
+            name: None,
+            id: None,
+            alternate_addresses: false,
+            connect_timeout: Span::secs(5),
+            silence_timeout: Span::secs(30),
+            retries: 10,
+            backoff: Span(std::time::Duration::from_millis(100)),
+            backoff_most: Span::secs(5),
+            backup: BackupConfig::default(),
+            restore: RestoreConfig::default(),
+        }
+    }
+}
+
+impl Default for BackupConfig {
+    fn default() -> Self {
+        Self {
+            clock_margin: Span::secs(1),
+            piece_bytes: ByteSize::mib(32),
+            gathered_bytes: ByteSize::mib(4),
+            parallelism: 8,
+        }
+    }
+}
+
+impl Default for RestoreConfig {
+    fn default() -> Self {
+        Self {
+            batch_records: 256,
+            batch_bytes: ByteSize::mib(1),
+            batches_in_flight: 8,
+            write_timeout: Span::secs(10),
+            most_clock_skew: Span::secs(15),
+        }
+    }
+}
+
+impl AerospikeConfig {
+    /// The cluster behind some seeds, everything else as it is by default.
+    pub fn of_seeds<S: Into<String>>(seeds: impl IntoIterator<Item = S>) -> Self {
+        Self { seeds: seeds.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    pub(crate) fn client(&self) -> Result<ClientOptions> {
+        if self.seeds.is_empty() {
+            return Err(Error::invalid("no address of the Aerospike cluster was given")
+                .hint("name at least one node, such as aerospike://host:3000"));
+        }
+        let seeds = self.seeds.iter().map(|seed| address(seed)).collect::<Result<Vec<_>>>()?;
+        Ok(ClientOptions {
+            alternate_addresses: self.alternate_addresses,
+            connect_timeout: self.connect_timeout.0,
+            silence_timeout: self.silence_timeout.0,
+            ..ClientOptions::new(seeds)
+        })
+    }
+}
+
+/// The port of servers, if none is said.
+const PORT: u16 = 3000;
+
+/// Reads `host`, `host:port`, `[v6]` or `[v6]:port`.
+fn address(text: &str) -> Result<(String, u16)> {
+    let wrong = || {
+        Error::invalid(format!("'{text}' is no address of a node")).hint("write host, host:port or [IPv6 address]:port")
+    };
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map(|(host, port)| (host, port.strip_prefix(':'))).ok_or_else(wrong)?,
+        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+    };
+    let port = port.map_or(Ok(PORT), str::parse).map_err(|_| wrong())?;
+    if host.is_empty() || port == 0 {
+        return Err(wrong());
+    }
+    Ok((host.to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_every_form() {
+        assert_eq!(address("db1").unwrap(), ("db1".to_owned(), 3000));
+        assert_eq!(address("db1:3100").unwrap(), ("db1".to_owned(), 3100));
+        assert_eq!(address("[::1]").unwrap(), ("::1".to_owned(), 3000));
+        assert_eq!(address("[fe80::1]:4").unwrap(), ("fe80::1".to_owned(), 4));
+        for wrong in ["", ":3000", "db1:", "db1:x", "db1:0", "db1:70000", "[::1", "[]:3"] {
+            assert!(address(wrong).unwrap_err().advice().is_some(), "{wrong}");
+        }
+        let none = AerospikeConfig::default().client().unwrap_err();
+        assert!(none.message().contains("no address"), "{none}");
+    }
+}
