@@ -102,6 +102,18 @@ impl Store {
         self.namespaces.get(namespace).map(|namespace| &namespace.indexes)
     }
 
+    /// Defines an index as it is.
+    pub fn define_index(&mut self, namespace: &str, name: &str, index: Index) {
+        if let Some(namespace) = self.namespaces.get_mut(namespace) {
+            namespace.indexes.insert(name.to_owned(), index);
+        }
+    }
+
+    /// Registers a function.
+    pub fn define_function(&mut self, name: &str, body: Vec<u8>) {
+        self.functions.insert(name.to_owned(), body);
+    }
+
     /// The functions by name.
     #[must_use]
     pub fn functions(&self) -> &BTreeMap<String, Vec<u8>> {

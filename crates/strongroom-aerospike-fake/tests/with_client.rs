@@ -234,7 +234,11 @@ async fn indexes_functions_and_sets_are_told() {
     assert_eq!(info::Namespace::of(answer.get("namespace/test")).unwrap().number("objects"), Some(1));
     assert!(info::Namespace::of(answer.get("namespace/nope")).is_none());
     assert!(info::refusal(answer.get("nonsense")).is_some());
-    let cut = format!("truncate:namespace=test;lut={}", (NOW + 1) * 1_000_000);
+    let cut = format!("truncate-namespace:namespace=test;lut={}", NOW * 1_000_000);
+    let future = format!("truncate-namespace:namespace=test;lut={}", (NOW + 1) * 1_000_000);
+    let no_set = format!("truncate:namespace=test;lut={}", NOW * 1_000_000);
+    let answer = node.info(&[&future, &no_set]).await.unwrap();
+    assert!(info::refusal(answer.get(&future)).is_some() && info::refusal(answer.get(&no_set)).is_some());
     assert_eq!(node.info(&[&cut]).await.unwrap().get(&cut), "ok");
     assert_eq!(fake.store().records("test").count(), 0);
 }

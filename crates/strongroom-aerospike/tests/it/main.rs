@@ -1,5 +1,8 @@
 //! A live cluster, as the in-process one of three nodes stands for it.
 #![expect(clippy::unwrap_used, reason = "a fixture that is wrong shall stop the test")]
 
+mod chain;
 mod common;
 mod contract;
+mod engine;
+mod fixtures;
