@@ -8,7 +8,8 @@ use clap::{Parser, Subcommand};
 use strongroom::Result;
 
 use crate::commands::{
-    backup, completions, copy, demo, doctor, export, import, init, key, list, plan, restore, resume, status, verify,
+    backup, check, completions, copy, demo, doctor, export, import, init, key, list, plan, restore, resume, status,
+    verify, what_if, windows,
 };
 use crate::context::Context;
 
@@ -42,7 +43,10 @@ pub(crate) enum Command {
     Resume(resume::Arguments),
     List(list::Arguments),
     Status(status::Arguments),
+    Windows(windows::Arguments),
+    Check(check::Arguments),
     Plan(plan::Arguments),
+    WhatIf(what_if::Arguments),
     Restore(Box<restore::Arguments>),
     Verify(verify::Arguments),
     Copy(copy::Arguments),
@@ -64,6 +68,9 @@ impl Command {
             Self::Resume(arguments) => arguments.run(context).await,
             Self::List(arguments) => arguments.run(context).await,
             Self::Status(arguments) => arguments.run(context).await,
+            Self::Windows(arguments) => arguments.run(context).await,
+            Self::Check(arguments) => arguments.run(context).await,
+            Self::WhatIf(arguments) => arguments.run(context).await,
             Self::Plan(arguments) => arguments.run(context).await,
             Self::Restore(arguments) => arguments.run(context).await,
             Self::Verify(arguments) => arguments.run(context).await,

@@ -42,6 +42,40 @@ impl Parts {
     }
 }
 
+/// Which parts of which cluster, whatever the moment.
+#[derive(Debug, Args)]
+pub(crate) struct Subject {
+    #[command(flatten)]
+    parts: Parts,
+    /// The cluster whose backups are meant, by name or id, where the repository holds those of several
+    #[arg(long, value_name = "CLUSTER")]
+    cluster: Option<String>,
+}
+
+impl Subject {
+    /// A request for `target` of what is meant.
+    ///
+    /// # Errors
+    /// `NotFound` for a cluster that has no backups here.
+    pub(crate) async fn request(
+        &self,
+        repository: &OpenRepository,
+        catalogue: &Catalogue,
+        target: Target,
+    ) -> Result<Request> {
+        let cluster = match &self.cluster {
+            Some(cluster) => Some(cluster_id(repository, cluster).await?),
+            None => None,
+        };
+        let known: BTreeSet<PartName> = match &target {
+            _ if !self.parts.need_names() => BTreeSet::new(),
+            Target::Backup(backup) => catalogue.entry(*backup).map(|entry| entry.part).into_iter().collect(),
+            _ => catalogue.entries().filter(|entry| entry.log.is_none()).map(|entry| entry.part).collect(),
+        };
+        Ok(Request { cluster, ..Request::at(target).of(self.parts.scope(known)) })
+    }
+}
+
 /// Which moment or backup, and of which parts.
 #[derive(Debug, Args)]
 pub(crate) struct Choice {
@@ -55,10 +89,7 @@ pub(crate) struct Choice {
     #[arg(long, value_name = "ID", group = "target")]
     backup: Option<String>,
     #[command(flatten)]
-    parts: Parts,
-    /// The cluster whose backups are meant, by name or id, where the repository holds those of several
-    #[arg(long, value_name = "CLUSTER")]
-    cluster: Option<String>,
+    subject: Subject,
     /// If the moment cannot be reached, take the nearest earlier one instead of refusing
     #[arg(long)]
     nearest_earlier: bool,
@@ -75,6 +106,19 @@ impl Choice {
         Ok(loaded.catalogue().plan(&request)?)
     }
 
+    /// The same for another target.
+    ///
+    /// # Errors
+    /// As [`Choice::request`].
+    pub(crate) async fn request_at(
+        &self,
+        repository: &OpenRepository,
+        catalogue: &Catalogue,
+        target: Target,
+    ) -> Result<Request> {
+        Ok(Request { target, ..self.request(repository, catalogue).await? })
+    }
+
     /// What the arguments ask the planner for.
     ///
     /// # Errors
@@ -87,16 +131,8 @@ impl Choice {
             _ => Target::Latest,
         };
         let strictness = if self.nearest_earlier { Strictness::NearestEarlier } else { Strictness::Refuse };
-        let cluster = match &self.cluster {
-            Some(cluster) => Some(cluster_id(repository, cluster).await?),
-            None => None,
-        };
-        let known: BTreeSet<PartName> = match &target {
-            _ if !self.parts.need_names() => BTreeSet::new(),
-            Target::Backup(backup) => catalogue.entry(*backup).map(|entry| entry.part).into_iter().collect(),
-            _ => catalogue.entries().filter(|entry| entry.log.is_none()).map(|entry| entry.part).collect(),
-        };
-        Ok(Request { strictness, cluster, ..Request::at(target).of(self.parts.scope(known)) })
+        let request = self.subject.request(repository, catalogue, target).await?;
+        Ok(Request { strictness, ..request })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The commands: one file each, with its arguments and what it does.
 
 pub(crate) mod backup;
+pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod demo;
@@ -15,3 +16,5 @@ pub(crate) mod restore;
 pub(crate) mod resume;
 pub(crate) mod status;
 pub(crate) mod verify;
+pub(crate) mod what_if;
+pub(crate) mod windows;

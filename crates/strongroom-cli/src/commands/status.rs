@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use strongroom::core::id::{BackupId, ClusterId};
-use strongroom::core::model::{PartName, Scope, Status};
+use strongroom::core::model::{Filter, PartName, Scope, Status};
 use strongroom::core::planner::{Catalogue, Reached, Request, Target};
 use strongroom::core::units::Span;
 use strongroom::{Result, Timestamp};
@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Only this keyspace or namespace; without any backup of it the code is 12 too (repeatable) [default: all]
     #[arg(long = "part", value_name = "NAME")]
     parts: Vec<String>,
+    /// Only this table or set of the parts (repeatable) [default: all]
+    #[arg(long = "table", visible_alias = "set", value_name = "NAME")]
+    tables: Vec<String>,
     /// Only the parts of this cluster, by name or id
     #[arg(long, value_name = "CLUSTER")]
     cluster: Option<String>,
@@ -85,7 +88,10 @@ impl Arguments {
     }
 
     fn line(&self, catalogue: &Catalogue, part: PartName, cluster: Option<ClusterId>, now: Timestamp) -> Line {
-        let request = Request { cluster, ..Request::at(Target::Latest).of(Scope::of_parts([part.clone()])) };
+        let tables = (!self.tables.is_empty()).then(|| self.tables.iter().cloned().collect());
+        let filter = Filter { tables, ..Filter::default() };
+        let scope = Scope { parts: Some([(part.clone(), filter)].into()) };
+        let request = Request { cluster, ..Request::at(Target::Latest).of(scope) };
         match catalogue.plan(&request) {
             Ok(plan) => {
                 let age = u64::try_from(now.since(plan.reached.until)).unwrap_or(0);

@@ -87,3 +87,50 @@ fn a_refusal_explains_itself_and_ends_with_its_code() {
     assert!(text.contains("REFUSED") && text.contains("[BEFORE_FIRST]"), "{text}");
     assert!(text.contains(&format!("after   {}", moments[0])), "{text}");
 }
+
+#[test]
+fn windows_and_losses_are_told_as_text_and_as_json() {
+    let (world, moments) = with_history();
+    golden("windows", &world.ends(0, "windows file:backups"));
+    let json = world.json("windows file:backups --part test");
+    assert_eq!(json["newest"], moments[3].micros(), "{json}");
+    assert_eq!(json["parts"]["test"]["windows"][0]["points"], 4, "{json}");
+    assert!(world.ends(5, "windows file:backups --part other").contains("PART_MISSING"));
+    let listed = world.json("list file:backups");
+    let second = listed["backups"][1]["id"].as_str().unwrap().to_owned();
+    golden("what-if", &world.ends(0, &format!("what-if file:backups --lose-backup {second}")));
+    let lost = world.json(&format!("what-if file:backups --lose-backup {second}"));
+    assert_eq!((&lost["lost"]["count"], &lost["stranded"]["count"]), (&1.into(), &2.into()), "{lost}");
+    let manifest = listed["backups"][3]["manifest"].as_str().unwrap();
+    let object = world.json(&format!("what-if file:backups --lose-object {manifest}"));
+    assert_eq!(object["after"]["newest"], moments[2].micros(), "{object}");
+    assert!(world.ends(0, "what-if file:backups --lose-storage home").contains("4 backups"));
+    assert!(world.ends(5, "what-if file:backups --lose-storage offsite").contains("there are: home"));
+    assert!(world.ends(2, "what-if file:backups").contains("--lose-backup"));
+}
+
+#[test]
+fn a_check_says_yes_or_no_with_its_own_code() {
+    let (world, moments) = with_history();
+    golden("check-yes", &world.ends(0, &format!("check file:backups --at {}", moments[1].plus_micros(1))));
+    golden("check-no", &world.ends(3, &format!("check file:backups --at {}", moments[0].plus_micros(-1))));
+    let exact = world.json(&format!("check file:backups --exactly {}", moments[2]));
+    assert_eq!((&exact["verdict"], &exact["parts"]["test"]["steps"]), (&"exact".into(), &3.into()), "{exact}");
+    assert!(world.ends(3, "check file:backups --part other").contains("[PART_MISSING]"));
+}
+
+#[test]
+fn two_plans_are_compared_by_a_moment_or_by_a_file() {
+    let (world, moments) = with_history();
+    golden("compare", &world.ends(0, &format!("plan file:backups --compare-with {}", moments[1])));
+    let kept = world.ends(0, &format!("plan file:backups --at {} --json", moments[1]));
+    world.write("kept.json", &kept);
+    let difference = world.json("plan file:backups --compare-with kept.json");
+    assert_eq!(difference["parts"]["test"]["added"].as_array().unwrap().len(), 2, "{difference}");
+    let same = world.ends(0, &format!("plan file:backups --at {} --compare-with kept.json", moments[1]));
+    assert!(same.starts_with("Both plans do the same."), "{same}");
+    world.write("nothing.json", "{}");
+    assert!(world.ends(4, "plan file:backups --compare-with nothing.json").contains("holds no plan"));
+    assert!(world.ends(5, "plan file:backups --compare-with nowhere.json").contains("plan --json"));
+    assert!(world.ends(2, "plan file:backups --explain --compare-with kept.json").contains("cannot be used with"));
+}

@@ -6,14 +6,17 @@
 //!
 //! No I/O, no clock, no randomness: the same entries in any order and the same request give the same plan.
 
+mod axis;
 mod bytes;
 mod carried;
 mod catalogue;
+mod check;
 mod choose;
 mod class;
 mod compose;
 mod course;
 mod detail;
+mod difference;
 mod end;
 mod entry;
 mod explain;
@@ -38,6 +41,7 @@ mod steps;
 mod sweep;
 mod target;
 mod terms;
+mod text;
 mod told;
 mod view;
 mod what_if;
@@ -46,6 +50,8 @@ mod windows;
 mod within;
 
 pub use catalogue::{Builder, Catalogue};
+pub use check::{CHECK_FORMAT, Check, CheckedBase, PartCheck, Verdict};
+pub use difference::{Changed, DIFFERENCE_FORMAT, Difference, PartDifference, PlanSide, StepChange, StepSide};
 pub use entry::{Entry, HOME, Held, HeldState, LogPlace, LogSeq, Pin, PinKind, Size, Tier, Timeline, Verified};
 pub use explain::{
     Drawing, EXPLANATION_FORMAT, ExplainedPart, ExplainedRefusal, ExplainedStep, ExplainedWarning, Explanation,

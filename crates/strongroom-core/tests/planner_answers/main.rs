@@ -2,6 +2,8 @@
 //! and explanations.
 #![expect(clippy::expect_used, clippy::panic, reason = "a fixture that is wrong shall stop the test")]
 
+mod check;
+mod difference;
 mod explain;
 mod plan_json;
 mod random;

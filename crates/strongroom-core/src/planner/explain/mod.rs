@@ -10,6 +10,8 @@ mod steps;
 mod text;
 mod warnings;
 
+pub(super) use make::{moment, only};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
