@@ -1,4 +1,4 @@
-//! Whether a moment can be restored, and what OpsCenter's `pit_check` would answer: its fields all come from a [`Check`].
+//! Whether a moment can be restored, and what the `pit_check` of `OpsCenter` would answer: its fields all come from a [`Check`].
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn pit_request(body: &Value) -> Request {
     }
 }
 
-/// The answer to it. OpsCenter's documentation shows one failure and no success.
+/// The answer to it. The documentation of `OpsCenter` shows one failure and no success.
 fn pit_answer(check: &Check) -> Value {
     if check.is_possible() {
         return json!({ "message": check.message, "type": "PointInTime", "brief": "ok" });
