@@ -2,5 +2,7 @@
 
 pub mod data;
 pub mod folder;
+pub mod loading;
 pub mod measure;
 pub mod shapes;
+pub mod targets;

@@ -31,6 +31,22 @@ impl Spent {
     }
 }
 
+impl Spent {
+    /// As [`Spent::millis`], to the microsecond.
+    #[must_use]
+    pub fn micros(&self) -> String {
+        format!("{:.3} / {:.3}", self.wall.as_secs_f64() * 1e3, self.cpu.as_secs_f64() * 1e3)
+    }
+}
+
+impl std::ops::Div<u32> for Spent {
+    type Output = Self;
+
+    fn div(self, times: u32) -> Self {
+        Self { wall: self.wall / times, cpu: self.cpu / times }
+    }
+}
+
 impl std::ops::AddAssign for Spent {
     fn add_assign(&mut self, other: Self) {
         self.wall += other.wall;

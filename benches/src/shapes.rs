@@ -3,7 +3,7 @@
 use strongroom_core::codec::CodecId;
 use strongroom_core::id::{BackupId, ClusterId, RunId, TimelineId};
 use strongroom_core::model::{Applies, BackupKind, Deletes, Filter, Status, Window};
-use strongroom_core::planner::{Entry, Held, HeldState, Size, Tier};
+use strongroom_core::planner::{Entry, Held, HeldState, LogPlace, LogSeq, Size, Tier};
 use strongroom_core::repository::layout::BackupFolder;
 use strongroom_core::{Error, Result, Timestamp};
 
@@ -20,10 +20,16 @@ pub enum Shape {
     Cumulative,
     /// As [`Shape::Calendar`], with copies in four storages, some gone, some locked.
     Copies,
+    /// One base in ten entries, daily; else commit-log segments of three nodes, every part in each.
+    Logs,
 }
 
 /// Parts of the shapes with many.
 const PARTS: u64 = 200;
+/// One entry in so many of [`Shape::Logs`] is a base.
+const BASE_EVERY: u64 = 10;
+/// Nodes that write logs.
+const NODES: u64 = 3;
 /// An hour.
 const HOUR: i64 = 3_600_000_000;
 /// The first moment: 2021-01-01.
@@ -33,7 +39,8 @@ pub const CLUSTER: ClusterId = ClusterId::from_u128(0x1234_5678_9abc_4def_8123_4
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Chain, Self::ExactChain, Self::Calendar, Self::Cumulative, Self::Copies];
+    pub const ALL: [Self; 6] =
+        [Self::Chain, Self::ExactChain, Self::Calendar, Self::Cumulative, Self::Copies, Self::Logs];
 
     /// A name for tables.
     #[must_use]
@@ -44,6 +51,7 @@ impl Shape {
             Self::Calendar => "daily + hourly",
             Self::Cumulative => "cumulative",
             Self::Copies => "many copies",
+            Self::Logs => "bases + logs",
         }
     }
 
@@ -52,7 +60,7 @@ impl Shape {
     pub const fn parts(self) -> u64 {
         match self {
             Self::Chain | Self::ExactChain => 1,
-            Self::Calendar | Self::Cumulative | Self::Copies => PARTS,
+            Self::Calendar | Self::Cumulative | Self::Copies | Self::Logs => PARTS,
         }
     }
 
@@ -60,6 +68,20 @@ impl Shape {
     #[must_use]
     pub fn part(self, number: u64) -> String {
         format!("keyspace_{number:03}")
+    }
+
+    /// A moment that every part can be restored to: `number` picks one.
+    #[must_use]
+    pub const fn moment(self, number: u64, total: u64) -> Timestamp {
+        let each = total.div_ceil(self.parts());
+        if matches!(self, Self::Logs) {
+            let (days, each) = (total / BASE_EVERY / PARTS, total - total / BASE_EVERY);
+            let span = (days - 2).cast_signed() * 24 * HOUR;
+            let place = (number * 7919 + each / 2) % each;
+            return Timestamp::from_micros(START + 25 * HOUR + span / each.cast_signed() * place.cast_signed());
+        }
+        // No backup is settled later than a minute and a half after its end.
+        Timestamp::from_micros(self.until((number * 7919 + each / 2) % each).micros() + 100_000_000)
     }
 
     /// The moment that the backup number `at` of a part reaches.
@@ -73,10 +95,13 @@ impl Shape {
     /// # Errors
     /// As the names of backups: none, for these moments.
     pub fn entry(self, at: u64, total: u64) -> Result<Entry> {
+        if self == Self::Logs {
+            return Self::of_logs(at, total);
+        }
         let each = total.div_ceil(self.parts());
         let (part, at) = (at / each, at % each);
         let period = match self {
-            Self::Chain | Self::ExactChain => u64::MAX,
+            Self::Chain | Self::ExactChain | Self::Logs => u64::MAX,
             Self::Calendar | Self::Copies => 24,
             Self::Cumulative => 30,
         };
@@ -127,6 +152,39 @@ impl Shape {
             pins: Vec::new(),
             created: window.settled.plus_micros(30_000_000),
             log: None,
+        })
+    }
+
+    fn of_logs(at: u64, total: u64) -> Result<Entry> {
+        let bases = total / BASE_EVERY;
+        let days = bases / PARTS;
+        if at < bases {
+            // A base of the calendar's, which has one each 24 entries.
+            let (part, day) = (at / days, at % days);
+            let mut base = Self::Calendar.entry(part * 24 * days + 24 * day, PARTS * 24 * days)?;
+            base.window.settled = base.window.until;
+            return Ok(base);
+        }
+        let each = (total - bases) / NODES;
+        let (node, seq) = ((at - bases) / each, (at - bases) % each);
+        let step = days.cast_signed() * 24 * HOUR / each.cast_signed();
+        let last = Timestamp::from_micros(START + HOUR / 2 + (seq.cast_signed() + 1) * step);
+        let window = Window { from: Some(last.plus_micros(-step)), until: last, settled: last };
+        let own = BackupId::from_u128(id(PARTS + node, seq));
+        let timeline = TimelineId::from_u128(0);
+        let folder = BackupFolder::new(CLUSTER, "", timeline, &window, BackupKind::LogSegment, own)?;
+        let previous = seq.checked_sub(1).map(|seq| LogSeq { epoch: 1, seq });
+        Ok(Entry {
+            id: own,
+            kind: BackupKind::LogSegment,
+            part: String::new(),
+            timeline,
+            window,
+            applies: Applies::Cover,
+            manifest: folder.manifest()?,
+            created: last.plus_micros(30_000_000),
+            log: Some(LogPlace { node: format!("node-{node}"), epoch: 1, seq, previous }),
+            ..Self::Calendar.entry(0, total)?
         })
     }
 

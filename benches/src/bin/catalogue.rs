@@ -13,16 +13,13 @@ use std::sync::Arc;
 
 use strongroom::system_environment;
 use strongroom_benches::folder::BenchFolder;
+use strongroom_benches::loading;
 use strongroom_benches::measure::{Spent, median, peak_memory, ratio};
 use strongroom_benches::shapes::{CLUSTER, Shape};
-use strongroom_core::id::BackupId;
 use strongroom_core::model::{Filter, Scope};
 use strongroom_core::planner::{Request, Target};
-use strongroom_core::repository::{InitOptions, Record, Repository};
+use strongroom_core::repository::Repository;
 use strongroom_storage::LocalStorage;
-
-/// Backups a segment while the catalogue is made.
-const BATCH: u64 = 20_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -36,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let total: u64 = first.parse()?;
     let segments: u64 = arguments.next().map_or(Ok(200), |text| text.parse())?;
     let folder = BenchFolder::new("catalogue")?;
-    tokio::runtime::Runtime::new()?.block_on(make(&folder, shape, total, segments))?;
+    tokio::runtime::Runtime::new()?.block_on(loading::make(&folder, shape, total, segments))?;
     println!(
         "{total} backups ({}), {segments} further segments, {rounds} rounds; wall / processor time in ms\n",
         shape.name()
@@ -58,13 +55,9 @@ fn load(folder: &Path, shape: Shape, rounds: usize) -> Result<(), Box<dyn Error>
     let (mut read, mut hash, mut load, mut plan) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut total, mut memory) = (0, (0, 0));
     for _ in 0..rounds {
-        let (spent, loaded) = Spent::by(|| runtime.block_on(repository.load()));
+        let (spent, loaded) = loading::load(&runtime, &repository)?;
         load.push(spent);
-        let loaded = loaded?;
         let catalogue = loaded.catalogue();
-        if !loaded.is_complete() {
-            return Err(format!("damage: {:?}", loaded.report).into());
-        }
         (total, memory) = (catalogue.len() as u64, catalogue.memory());
         let part = Scope { parts: Some([(shape.part(7), Filter::default())].into()) };
         let request = Request { cluster: Some(CLUSTER), ..Request::at(Target::Latest).of(part) };
@@ -88,25 +81,5 @@ fn load(folder: &Path, shape: Shape, rounds: usize) -> Result<(), Box<dyn Error>
     let (columns, beside) = (ratio(memory.0 as u64, total), ratio(memory.1 as u64, total));
     println!("\n{total} backups: {columns:.1} bytes each in columns, {beside:.1} beside them");
     println!("peak memory of the process that loads: {} MiB", peak_memory()? >> 20);
-    Ok(())
-}
-
-async fn make(folder: &BenchFolder, shape: Shape, total: u64, segments: u64) -> Result<(), Box<dyn Error>> {
-    let storage = Arc::new(LocalStorage::new(folder.path())?);
-    let repository = Repository::init(storage, system_environment(), InitOptions::default()).await?;
-    let mut number = 0;
-    for start in (0..total).step_by(usize::try_from(BATCH)?) {
-        let records =
-            (start..total.min(start + BATCH)).map(|at| Ok(Record::End { entry: Box::new(shape.entry(at, total)?) }));
-        number = repository.record(&records.collect::<strongroom_core::Result<Vec<_>>>()?).await?;
-    }
-    let idle = [Record::Voided { backup: BackupId::from_u128(0) }];
-    while number % 8 != 0 {
-        number = repository.record(&idle).await?;
-    }
-    repository.compact(true).await?;
-    for _ in 0..segments {
-        repository.record(&idle).await?;
-    }
     Ok(())
 }

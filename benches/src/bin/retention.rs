@@ -62,7 +62,7 @@ fn policies(shape: Shape, total: u64) -> [(&'static str, RetentionPolicy); 3] {
 }
 
 fn build(shape: Shape, total: u64) -> Result<(Catalogue, Timestamp), Box<dyn Error>> {
-    let mut builder = Builder::new();
+    let mut builder = Builder::with_room(usize::try_from(total)?);
     let mut newest = Timestamp::EPOCH;
     for at in 0..total {
         let entry = shape.entry(at, total)?;

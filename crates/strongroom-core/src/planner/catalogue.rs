@@ -52,6 +52,14 @@ impl Builder {
         Self::default()
     }
 
+    /// An empty one with room for so many entries: it takes in as many without moving what it has.
+    #[must_use]
+    pub fn with_room(entries: usize) -> Self {
+        let mut rows = Rows::default();
+        rows.reserve(entries);
+        Self::of(rows)
+    }
+
     pub(super) fn of(rows: Rows) -> Self {
         Self { rows, ids: OnceLock::new() }
     }
@@ -139,8 +147,9 @@ impl Catalogue {
         generation: u64,
         complete: bool,
     ) -> Self {
-        let mut builder = Builder::new();
-        entries.into_iter().for_each(|entry| builder.push(&entry));
+        let entries = entries.into_iter();
+        let mut builder = Builder::with_room(entries.size_hint().0);
+        entries.for_each(|entry| builder.push(&entry));
         builder.finish(timelines, generation, complete)
     }
 

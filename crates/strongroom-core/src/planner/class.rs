@@ -1,7 +1,7 @@
 //! What many backups have in common, kept once; and whether backups of a class may be used for a request.
 
-use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,52 @@ fn timeline_of(entry: &Entry) -> TimelineId {
 /// The timeline of what belongs to none.
 pub(super) const NO_TIMELINE: TimelineId = TimelineId::from_u128(0);
 
+/// What tells most classes apart, as a number; [`Class::holds`] looks at the rest.
+fn hash(
+    part: &str,
+    timeline: TimelineId,
+    node: Option<&str>,
+    (kind, status, verified): (BackupKind, Status, Option<Depth>),
+) -> u64 {
+    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+    let small = (kind as u64) | (status as u64) << 8 | verified.map_or(0, |depth| depth as u64 + 1) << 16;
+    let timeline = timeline.as_bytes().last_chunk().copied().map_or(0, u64::from_le_bytes);
+    let mut mixed = (timeline ^ small).wrapping_mul(ODD);
+    for text in [part, node.unwrap_or_default()] {
+        let (eights, rest) = text.as_bytes().as_chunks::<8>();
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        for eight in eights.iter().chain([&last]) {
+            mixed = (mixed.rotate_left(23) ^ u64::from_le_bytes(*eight)).wrapping_mul(ODD);
+        }
+    }
+    mixed ^ (mixed >> 32)
+}
+
+/// As [`Class::hash`] of its class.
+fn hash_of(entry: &Entry) -> u64 {
+    let known = (entry.kind, entry.status, entry.verified.map(|verified| verified.depth));
+    hash(&entry.part, timeline_of(entry), node_of(entry), known)
+}
+
+/// A hash as it is.
+#[derive(Debug, Clone, Copy, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
 impl Class {
     pub(super) fn of(entry: &Entry) -> Self {
         let unlocked = |copy: &Held| Held { locked_until: None, ..copy.clone() };
@@ -69,12 +115,9 @@ impl Class {
         }
     }
 
-    /// As the hash of its entries in [`Classes::number`].
+    /// As [`hash_of`] its entries.
     fn hash(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (self.cluster, &self.part, self.timeline, self.kind, self.status).hash(&mut hasher);
-        (self.verified, self.node.as_deref()).hash(&mut hasher);
-        hasher.finish()
+        hash(&self.part, self.timeline, self.node.as_deref(), (self.kind, self.status, self.verified))
     }
 
     /// Whether `entry` is of this class, without building its class.
@@ -210,14 +253,14 @@ pub(super) struct Classes {
     pub(super) list: Vec<Class>,
     /// By class.
     tariffs: Vec<Tariff>,
-    by_hash: BTreeMap<u64, Vec<u32>>,
+    by_hash: HashMap<u64, Vec<u32>, BuildHasherDefault<AsItIs>>,
     last: u32,
 }
 
 impl Classes {
     /// The classes with these numbers.
     pub(super) fn of(list: Vec<Class>) -> Self {
-        let mut by_hash = BTreeMap::<u64, Vec<u32>>::new();
+        let mut by_hash = HashMap::<u64, Vec<u32>, BuildHasherDefault<AsItIs>>::default();
         for (class, number) in list.iter().zip(0..) {
             by_hash.entry(class.hash()).or_default().push(number);
         }
@@ -230,10 +273,7 @@ impl Classes {
         if self.list.get(self.last as usize).is_some_and(|class| class.holds(entry)) {
             return self.last;
         }
-        let mut hasher = DefaultHasher::new();
-        (entry.cluster, &entry.part, timeline_of(entry), entry.kind, entry.status).hash(&mut hasher);
-        (entry.verified.map(|verified| verified.depth), node_of(entry)).hash(&mut hasher);
-        let candidates = self.by_hash.entry(hasher.finish()).or_default();
+        let candidates = self.by_hash.entry(hash_of(entry)).or_default();
         let found = candidates.iter().copied().find(|at| self.list[*at as usize].holds(entry));
         self.last = found.unwrap_or_else(|| {
             let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);

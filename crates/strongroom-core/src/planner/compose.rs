@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalogue::Catalogue;
 use super::choose::{by_moment, by_row, limit_of};
+use super::groups::StepGroups;
 use super::part::{LATEST, Part};
 use super::plan::{PLAN_FORMAT, Plan, Reached};
 use super::precheck::{checks, stages};
 use super::reason::{PlanError, Reason, Warning, WarningCode};
 use super::steps::Steps;
 use super::target::{Request, Target};
-use crate::cluster::StepId;
 use crate::codec::CodecId;
 use crate::id::{ClusterId, DataKeyId};
 use crate::model::{BackupKind, Status};
@@ -72,7 +72,7 @@ pub(super) fn plan(
         request: request.clone(),
         checks: checks(request, &steps.totals, &keys, &codecs, catalogue.is_complete()),
         stages: stages(),
-        groups: groups(made.values().map(|part| part.steps.len())),
+        groups: StepGroups::of(&made.values().map(|part| part.steps.len()).collect::<Vec<_>>()),
         parts: made,
         reached: Reached { until, settled },
         totals: steps.totals,
@@ -84,20 +84,6 @@ pub(super) fn plan(
     };
     within(&plan, request)?;
     Ok(plan)
-}
-
-/// The first steps of all parts, then the second ones, and so on.
-fn groups(lengths: impl Iterator<Item = usize>) -> Vec<Vec<StepId>> {
-    let mut groups: Vec<Vec<StepId>> = Vec::new();
-    let mut next = 0;
-    for length in lengths {
-        groups.resize_with(groups.len().max(length), Vec::new);
-        for group in &mut groups[..length] {
-            group.push(next);
-            next += 1;
-        }
-    }
-    groups
 }
 
 fn within(plan: &Plan, request: &Request) -> Result<(), Box<PlanError>> {

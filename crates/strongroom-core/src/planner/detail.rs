@@ -6,7 +6,7 @@
 //! ```
 //! The same bytes stand in memory and on storage.
 
-use super::bytes::{Reader, put, put_signed, put_text};
+use super::bytes::{Reader, Short, put, put_signed, put_text};
 use super::entry::{Entry, Pin, PinKind, Size};
 use super::shape::Facts;
 use super::shapes::Shapes;
@@ -43,26 +43,26 @@ pub(super) fn write(entry: &Entry, class: u32, shapes: &mut Shapes, out: &mut Ve
         copies.filter_map(|(copy, at)| copy.locked_until.map(|until| (at, until)))
     };
     let flag = |yes: bool, flag: u8| if yes { flag } else { 0 };
-    out.push(
-        flag(entry.parent.is_some(), PARENT)
-            | flag(entry.verified.is_some(), VERIFIED)
-            | flag(!entry.pins.is_empty(), PINS)
-            | flag(locks().next().is_some(), LOCKS),
-    );
-    out.extend_from_slice(entry.run.as_bytes());
-    put_signed(out, entry.created.micros().wrapping_sub(entry.window.settled.micros()));
+    let mut short = Short::new();
+    short.extend(&[flag(entry.parent.is_some(), PARENT)
+        | flag(entry.verified.is_some(), VERIFIED)
+        | flag(!entry.pins.is_empty(), PINS)
+        | flag(locks().next().is_some(), LOCKS)]);
+    short.extend(entry.run.as_bytes());
+    short.put_signed(entry.created.micros().wrapping_sub(entry.window.settled.micros()));
     let size = &entry.size;
     for number in [size.records, size.deletes, size.objects, size.plain_bytes, size.stored_bytes] {
-        put(out, number);
+        short.put(number);
     }
     let facts = Facts { id: entry.id, from: entry.window.from, until: entry.window.until };
-    put(out, u64::from(shapes.number(class, entry.manifest.as_str(), &facts)));
+    short.put(u64::from(shapes.number(class, entry.manifest.as_str(), &facts)));
     if let Some(parent) = entry.parent {
-        out.extend_from_slice(parent.as_bytes());
+        short.extend(parent.as_bytes());
     }
     if let Some(verified) = entry.verified {
-        put_signed(out, verified.when.micros().wrapping_sub(entry.created.micros()));
+        short.put_signed(verified.when.micros().wrapping_sub(entry.created.micros()));
     }
+    out.extend_from_slice(short.as_slice());
     if !entry.pins.is_empty() {
         put(out, entry.pins.len() as u64);
         for pin in &entry.pins {

@@ -5,7 +5,11 @@ use crate::id::BackupId;
 
 /// Rows in the order of the hash of their id.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ids(Vec<u32>);
+pub(super) struct Ids {
+    rows: Vec<u32>,
+    /// Places in `rows` where the hash is that of the place before: few.
+    alike: Vec<u32>,
+}
 
 /// Spreads ids evenly, those made of small numbers too.
 fn hash(id: BackupId) -> u32 {
@@ -22,7 +26,9 @@ impl Ids {
         let mut keyed: Vec<u64> =
             rows.id.iter().zip(0_u64..).map(|(id, row)| (u64::from(hash(*id)) << 32) | row).collect();
         sort_by_high_half(&mut keyed);
-        Self(keyed.into_iter().map(|key| u32::try_from(key & 0xffff_ffff).unwrap_or(u32::MAX)).collect())
+        let same = |pair: &(&[u64], u32)| pair.0[0] >> 32 == pair.0[1] >> 32;
+        let alike = keyed.windows(2).zip(1..).filter(same).map(|(_, at)| at).collect();
+        Self { rows: keyed.iter().map(|key| (key & 0xffff_ffff) as u32).collect(), alike }
     }
 
     /// The first row with this id.
@@ -33,17 +39,17 @@ impl Ids {
     /// All rows with this id.
     pub(super) fn all<'a>(&'a self, rows: &'a Rows, id: BackupId) -> impl Iterator<Item = u32> + use<'a> {
         let wanted = hash(id);
-        let of = |at: usize| hash(rows.id[self.0[at] as usize]);
+        let of = |at: usize| hash(rows.id[self.rows[at] as usize]);
         // Where it must be if hashes are spread evenly; then outwards in growing steps.
-        let guess = ((u64::from(wanted) * self.0.len() as u64) >> 32) as usize;
+        let guess = ((u64::from(wanted) * self.rows.len() as u64) >> 32) as usize;
         let (mut low, mut high, mut step) = (guess, guess, 8);
         while low > 0 && of(low) >= wanted {
             low = low.saturating_sub(step);
             step *= 2;
         }
         step = 8;
-        while high < self.0.len() && of(high) <= wanted {
-            high = self.0.len().min(high + step);
+        while high < self.rows.len() && of(high) <= wanted {
+            high = self.rows.len().min(high + step);
             step *= 2;
         }
         let (mut from, mut to) = (low, high);
@@ -51,7 +57,7 @@ impl Ids {
             let middle = usize::midpoint(from, to);
             if of(middle) < wanted { from = middle + 1 } else { to = middle }
         }
-        let same_hash = self.0[from..].iter().take_while(move |row| hash(rows.id[**row as usize]) == wanted);
+        let same_hash = self.rows[from..].iter().take_while(move |row| hash(rows.id[**row as usize]) == wanted);
         same_hash.copied().filter(move |row| rows.id[*row as usize] == id)
     }
 
@@ -59,8 +65,8 @@ impl Ids {
     pub(super) fn groups(&self, rows: &Rows) -> Vec<Vec<u32>> {
         let id = |row: &u32| rows.id[*row as usize];
         let mut groups = Vec::new();
-        for alike in self.0.chunk_by(|a, b| hash(id(a)) == hash(id(b))).filter(|alike| alike.len() > 1) {
-            let mut alike = alike.to_vec();
+        for run in self.alike.chunk_by(|a, b| a + 1 == *b) {
+            let mut alike = self.rows[run[0] as usize - 1..=run[run.len() - 1] as usize].to_vec();
             alike.sort_unstable_by_key(|row| (id(row), *row));
             groups.extend(alike.chunk_by(|a, b| id(a) == id(b)).filter(|same| same.len() > 1).map(<[u32]>::to_vec));
         }
@@ -68,7 +74,7 @@ impl Ids {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.0.capacity() * 4
+        (self.rows.capacity() + self.alike.capacity()) * 4
     }
 }
 

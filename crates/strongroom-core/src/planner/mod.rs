@@ -20,6 +20,7 @@ mod difference;
 mod end;
 mod entry;
 mod explain;
+mod groups;
 mod ids;
 mod lane;
 mod links;
@@ -57,6 +58,7 @@ pub use explain::{
     Drawing, EXPLANATION_FORMAT, ExplainedPart, ExplainedRefusal, ExplainedStep, ExplainedWarning, Explanation,
     GapMark, LossOfStep, Losses, Mark, Nearest, PlanSummary, StepReason,
 };
+pub use groups::StepGroups;
 pub use loss::Loss;
 pub use plan::{Apply, ChosenCopy, PLAN_FORMAT, PartPlan, Plan, PlanTotals, Reached, Step};
 pub use precheck::{CheckCode, CheckState, PreCheck, Stage, StageKind};

@@ -112,7 +112,7 @@ fn read_rows(reader: &mut Reader<'_>) -> Result<Rows> {
         return Err(Error::corrupt("the catalogue counts more rows than it has bytes for"));
     }
     let mut rows = Rows { classes: Classes::of(classes), shapes: Shapes::of(shapes), ..Rows::default() };
-    rows.reserve(count);
+    rows.reserve_columns(count);
     let (mut before, mut offset) = (0_i64, 0_u64);
     for row in 0..number(count) {
         let class = reader.small()?;

@@ -140,8 +140,11 @@ impl History<'_> {
         let goal = cover.as_ref().and_then(|cover| self.carried(&route, cover.upto, limit));
         let until = goal.unwrap_or(route.until);
         // Logs may also reach the end of a chain, from an older state and at less risk.
-        let bound = goal.is_none().then(|| self.score(&route));
-        if let Some(start) = cover.is_some().then(|| best_start(&self.view, &self.logs, until, bound)).flatten() {
+        let start = cover.as_ref().and_then(|_| {
+            let bound = goal.is_none().then(|| self.score(&route));
+            best_start(&self.view, &self.logs, until, bound)
+        });
+        if let Some(start) = start {
             let replay = self.logs.segments(start.until, until);
             let moment = Timestamp::from_micros(until);
             let reached = Reached { until: moment, settled: moment };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Tier;
+use super::groups::StepGroups;
 use super::precheck::{PreCheck, Stage};
 use super::reason::{Refusal, Warning};
 use super::target::Request;
@@ -40,7 +41,7 @@ pub struct Plan {
     /// The codecs that are needed.
     pub codecs: Vec<CodecId>,
     /// Steps that may run at the same time, in order: a group begins when the one before has ended.
-    pub groups: Vec<Vec<StepId>>,
+    pub groups: StepGroups,
     /// What must hold before the target changes, in the order in which it is looked at.
     pub checks: Vec<PreCheck>,
     /// What happens in which order: nothing of the target changes before every check and all proof.

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use super::minima::{Kept, Minima};
+use super::minima::Minima;
 use super::sweep::parent;
 use super::terms::Kind;
 use super::view::View;
@@ -45,19 +45,22 @@ pub(super) fn earliest(view: &View<'_>) -> Vec<Earliest> {
         Kind::of(class.kind, class.applies) == Kind::Exact
     });
     let mut minima = Minima::new();
-    let mut waiting: Vec<Kept<i64>> = Vec::new();
+    let (mut waiting, mut since): (Vec<u32>, _) = (Vec::new(), i64::MIN);
     for row in view.lane.rows.clone() {
         let until = rows.until[row as usize];
-        if waiting.last().is_some_and(|kept| kept.until < until) {
+        let ready = |row: u32| all[(row - first) as usize].ready;
+        if since < until {
             for kept in waiting.drain(..) {
-                minima.push(kept);
+                minima.push(kept, &ready(kept), ready);
             }
+            since = until;
         }
         let kind = view.terms.own(row).map(|(_, kind)| kind);
         let before = match kind {
             Some(Kind::Begin) => Some((i64::MIN, None)),
             Some(Kind::Cover) => {
-                minima.best_from(rows.from[row as usize]).map(|kept: Kept<i64>| (kept.score, Some(kept.row)))
+                let best = minima.best_from(rows.from[row as usize], |row| rows.until[row as usize]);
+                best.map(|row| (ready(row), Some(row)))
             }
             Some(Kind::Exact) => {
                 let parent = parent(&view.terms, view.ids, row);
@@ -77,7 +80,7 @@ pub(super) fn earliest(view: &View<'_>) -> Vec<Earliest> {
             previous,
         });
         if chain.ready != UNREADY {
-            waiting.push(Kept { until, row, score: chain.ready });
+            waiting.push(row);
         }
         all.push(chain);
     }

@@ -30,6 +30,9 @@ pub(super) const NEVER: i64 = i64::MIN;
 pub(super) const MOST_ROWS: usize = (1 << 31) - 2;
 const MOST_DETAIL: usize = u32::MAX as usize - (1 << 20);
 
+/// Bytes that the details of a backup take, mostly.
+const USUAL_DETAIL: usize = 54;
+
 /// A place as the number of a row; all are checked against [`MOST_ROWS`] when they come in.
 pub(super) fn number(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
@@ -248,6 +251,13 @@ impl Rows {
 
     /// Makes room for so many rows.
     pub(super) fn reserve(&mut self, count: usize) {
+        let count = count.min(MOST_ROWS);
+        self.details.reserve_exact(count.saturating_mul(USUAL_DETAIL).min(MOST_DETAIL));
+        self.reserve_columns(count);
+    }
+
+    /// As [`Rows::reserve`], without details.
+    pub(super) fn reserve_columns(&mut self, count: usize) {
         self.until.reserve_exact(count);
         self.from.reserve_exact(count);
         self.fuzz.reserve_exact(count);
@@ -272,17 +282,24 @@ impl Rows {
     /// Puts the rows into `order`; those that are not in it go.
     pub(super) fn permute(&mut self, order: &[u32]) {
         const GONE: u32 = u32::MAX;
-        fn gather<T: Copy>(column: &mut Vec<T>, order: &[u32]) {
-            *column = order.iter().map(|row| column[*row as usize]).collect();
+        // A column takes the room of the one before it: fresh memory is dear.
+        fn gather<T: Copy>(column: &mut Vec<T>, room: &mut Vec<T>, order: &[u32]) {
+            room.clear();
+            room.extend(order.iter().map(|row| column[*row as usize]));
+            std::mem::swap(column, room);
         }
         let before = self.len();
-        gather(&mut self.until, order);
-        gather(&mut self.from, order);
-        gather(&mut self.fuzz, order);
-        gather(&mut self.id, order);
-        gather(&mut self.class, order);
-        gather(&mut self.detail, order);
-        gather(&mut self.cost, order);
+        let mut moments = Vec::with_capacity(order.len());
+        gather(&mut self.until, &mut moments, order);
+        gather(&mut self.from, &mut moments, order);
+        drop(moments);
+        let mut numbers = Vec::with_capacity(order.len());
+        gather(&mut self.fuzz, &mut numbers, order);
+        gather(&mut self.class, &mut numbers, order);
+        gather(&mut self.detail, &mut numbers, order);
+        drop(numbers);
+        gather(&mut self.id, &mut Vec::with_capacity(order.len()), order);
+        gather(&mut self.cost, &mut Vec::with_capacity(order.len()), order);
         if self.long.is_empty() && self.bad.is_empty() && self.places.is_empty() {
             return;
         }

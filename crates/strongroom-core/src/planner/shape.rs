@@ -32,27 +32,42 @@ fn number_of(moment: Option<Timestamp>) -> Option<u64> {
 /// Its digits.
 fn digits(moment: Option<Timestamp>) -> Option<[u8; DIGITS]> {
     let number = number_of(moment)?;
+    let (high, low) = (number / 100_000_000, number % 100_000_000);
+    let (top, middle) = (high / 100_000_000, high % 100_000_000);
     let mut digits = [b'0'; DIGITS];
-    // Halves fit 32 bits, in which dividing is cheap.
-    for (half, part) in digits.chunks_exact_mut(DIGITS / 2).zip([number / 1_000_000_000, number % 1_000_000_000]) {
-        let mut rest = u32::try_from(part).ok()?;
-        for digit in half.iter_mut().rev() {
-            *digit += (rest % 10).to_le_bytes()[0];
-            rest /= 10;
-        }
-    }
+    digits[0] += (top / 10).to_le_bytes()[0];
+    digits[1] += (top % 10).to_le_bytes()[0];
+    digits[2..10].copy_from_slice(&eight_digits(middle).to_le_bytes());
+    digits[10..].copy_from_slice(&eight_digits(low).to_le_bytes());
     Some(digits)
+}
+
+/// Eight digits at once, the first in the lowest byte: a number is cut into halves, all of them in one multiplication.
+const fn eight_digits(number: u64) -> u64 {
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | ((fours - 100 * hundreds) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    (tens | ((twos - 10 * tens) << 8)) + 0x3030_3030_3030_3030
 }
 
 /// Thirty-two hexadecimal digits.
 fn hex(id: BackupId) -> [u8; 32] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut out = [0; 32];
-    for (pair, byte) in out.chunks_exact_mut(2).zip(id.as_bytes()) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+    for (eight, four) in out.as_chunks_mut().0.iter_mut().zip(id.as_bytes().as_chunks().0) {
+        *eight = eight_hex(u32::from_le_bytes(*four)).to_le_bytes();
     }
     out
+}
+
+/// The digits of four bytes, the first in the lowest byte of both: half bytes are spread to bytes, all at once.
+const fn eight_hex(bytes: u32) -> u64 {
+    let mut halves = bytes as u64;
+    halves = (halves | (halves << 16)) & 0x0000_ffff_0000_ffff;
+    halves = (halves | (halves << 8)) & 0x00ff_00ff_00ff_00ff;
+    halves = ((halves >> 4) & 0x000f_000f_000f_000f) | ((halves & 0x000f_000f_000f_000f) << 8);
+    let letters = ((halves + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    halves + 0x3030_3030_3030_3030 + letters * 0x27
 }
 
 /// What a shape is made of.
@@ -171,22 +186,19 @@ impl Shape {
 }
 
 fn are_digits_of(digits: &[u8], moment: Option<Timestamp>) -> bool {
-    number_of(moment).is_some_and(|number| parse(digits) == Some(number))
-}
-
-/// 18 digits as a number.
-fn parse(digits: &[u8]) -> Option<u64> {
-    let (mut number, mut bad) = (0_u64, false);
-    for digit in digits {
-        let value = digit.wrapping_sub(b'0');
-        bad |= value > 9;
-        number = number.wrapping_mul(10).wrapping_add(u64::from(value));
-    }
-    (!bad).then_some(number)
+    let (Some(number), Some((two, rest))) = (number_of(moment), digits.split_first_chunk::<2>()) else { return false };
+    let (high, low) = (number / 100_000_000, number % 100_000_000);
+    let top = (high / 100_000_000).to_le_bytes()[0];
+    *two == [b'0' + top / 10, b'0' + top % 10] && eights(rest).eq([eight_digits(high % 100_000_000), eight_digits(low)])
 }
 
 fn is_hex_of(digits: &[u8], id: BackupId) -> bool {
-    digits == hex(id)
+    eights(digits).eq(id.as_bytes().as_chunks().0.iter().map(|four| eight_hex(u32::from_le_bytes(*four))))
+}
+
+/// Bytes as numbers, eight at a time: compared in registers, without a copy in memory.
+fn eights(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    bytes.as_chunks().0.iter().map(|eight| u64::from_le_bytes(*eight))
 }
 
 #[cfg(test)]
@@ -231,7 +243,15 @@ mod tests {
         fn digits_are_those_of_the_number(number in 0..10_i64.pow(18)) {
             let digits = digits(Some(Timestamp::from_micros(number))).unwrap();
             prop_assert_eq!(std::str::from_utf8(&digits).unwrap(), format!("{number:018}"));
-            prop_assert_eq!(parse(&digits), Some(number.cast_unsigned()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hex_digits_are_those_of_the_id(id: u128) {
+            let id = BackupId::from_u128(id);
+            let (digits, text) = (hex(id), id.to_string());
+            prop_assert_eq!(digits.as_slice(), text.as_bytes());
         }
     }
 

@@ -156,9 +156,9 @@ impl<'a> Steps<'a> {
         };
         let id = self.rows.id[row as usize];
         // Ids have one length and names are followed by it, so that no two plans give the same bytes.
-        self.put(&self.next.to_le_bytes());
-        self.put(id.as_bytes());
-        self.put(copy.storage.as_bytes());
+        self.waiting.extend_from_slice(&self.next.to_le_bytes());
+        self.waiting.extend_from_slice(id.as_bytes());
+        self.waiting.extend_from_slice(copy.storage.as_bytes());
         self.put(&(copy.storage.len() as u64).to_le_bytes());
         let totals = &mut self.totals;
         totals.steps += 1;

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use super::ids::Ids;
 use super::lane::Lane;
 use super::links::{BEGIN, Chains, Links, NONE, UNREACHED};
-use super::minima::{Kept, Minima};
+use super::minima::Minima;
 use super::rows::{NEVER, number};
 use super::terms::{Kind, Score, Terms};
 
@@ -60,14 +60,16 @@ impl Search<'_, '_> {
         let mut scores: Vec<Score> = Vec::with_capacity(length);
         let mut minima = Minima::new();
         // Rows with the same `until` can't follow each other: they wait until a later one comes.
-        let mut waiting: Vec<Kept<Score>> = Vec::new();
+        let (mut waiting, mut since): (Vec<u32>, _) = (Vec::new(), i64::MIN);
         let mut newest = known.and_then(|known| known.newest_before(first, self.lane.rows.start)).unwrap_or(BEGIN);
         for row in first..end {
             let until = rows.until[row as usize];
-            if waiting.last().is_some_and(|kept| kept.until < until) {
+            if since < until {
                 for kept in waiting.drain(..) {
-                    links.lower[(kept.row - first) as usize] = minima.push(kept).unwrap_or(NONE);
+                    let score = |row: u32| scores[(row - first) as usize];
+                    links.lower[(kept - first) as usize] = minima.push(kept, &score(kept), score).unwrap_or(NONE);
                 }
+                since = until;
             }
             let fits = span.limit.is_none_or(|limit| rows.settled(row) <= limit) || span.except == Some(row);
             let own = self.terms.own(row).filter(|_| fits);
@@ -75,7 +77,9 @@ impl Search<'_, '_> {
                 let found = match kind {
                     Kind::Begin => Found { score: 0, previous: BEGIN, detour: None },
                     Kind::Cover => {
-                        let late = minima.best_from(rows.from[row as usize]).map(|kept| (kept.score, kept.row));
+                        let until = |row: u32| rows.until[row as usize];
+                        let late = minima.best_from(rows.from[row as usize], until);
+                        let late = late.map(|row| (scores[(row - first) as usize], row));
                         let early = known.and_then(|known| self.best_before(known, first, rows.from[row as usize]));
                         let (score, previous) = match (late, early) {
                             (Some(late), Some(early)) if early.0 < late.0 => early,
@@ -95,7 +99,7 @@ impl Search<'_, '_> {
             if let Some(found) = found {
                 links.previous.push(found.previous);
                 scores.push(found.score);
-                waiting.push(Kept { until, row, score: found.score });
+                waiting.push(row);
                 links.detours.extend(found.detour.map(|detour| (row, detour)));
                 newest = row;
             } else {
@@ -104,7 +108,8 @@ impl Search<'_, '_> {
             }
         }
         for kept in waiting {
-            links.lower[(kept.row - first) as usize] = minima.push(kept).unwrap_or(NONE);
+            let score = |row: u32| scores[(row - first) as usize];
+            links.lower[(kept - first) as usize] = minima.push(kept, &score(kept), score).unwrap_or(NONE);
         }
         links
     }
@@ -178,7 +183,10 @@ impl Search<'_, '_> {
 /// The parent of an exact row, if it is there and ends where the row starts, in the same lane.
 pub(super) fn parent(terms: &Terms<'_>, ids: &Ids, row: u32) -> Option<u32> {
     let rows = terms.rows;
-    let parent = ids.find(rows, rows.detail(row).parent?)?;
+    let id = rows.detail(row).parent?;
+    // Mostly it is the row before; of several with one id the first is meant.
+    let before = row.checked_sub(1).filter(|before| rows.id[*before as usize] == id && !rows.bad.contains_key(before));
+    let parent = before.or_else(|| ids.find(rows, id))?;
     let alike = |a: &super::class::Class, b: &super::class::Class| {
         (a.cluster, &a.part, a.timeline, &a.node) == (b.cluster, &b.part, b.timeline, &b.node)
     };

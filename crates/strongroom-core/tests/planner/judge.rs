@@ -211,7 +211,7 @@ fn sums(world: &World, request: &Request, plan: &Plan) -> Verdict {
 fn groups(plan: &Plan) -> Verdict {
     let group_of: BTreeMap<_, _> =
         plan.groups.iter().enumerate().flat_map(|(at, group)| group.iter().map(move |step| (*step, at))).collect();
-    ensure!(plan.groups.iter().map(Vec::len).sum::<usize>() == plan.steps().count(), "groups hold other steps");
+    ensure!(plan.groups.iter().map(<[_]>::len).sum::<usize>() == plan.steps().count(), "groups hold other steps");
     for part in plan.parts.values() {
         let groups: Vec<_> = part.steps.iter().map(|step| group_of.get(&step.step)).collect();
         ensure!(groups.iter().all(Option::is_some) && groups.is_sorted_by(|a, b| a < b), "groups {:?}", plan.groups);
