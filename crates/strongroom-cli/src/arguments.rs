@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 use strongroom::Result;
 
 use crate::commands::{
-    backup, check, completions, copy, demo, doctor, export, import, init, key, list, plan, restore, resume, status,
-    verify, what_if, windows,
+    backup, check, completions, copy, delete, demo, doctor, export, import, init, key, list, mend, pin, plan, prune,
+    restore, resume, status, verify, what_if, windows,
 };
 use crate::context::Context;
 
@@ -50,6 +50,13 @@ pub(crate) enum Command {
     Restore(Box<restore::Arguments>),
     Verify(verify::Arguments),
     Copy(copy::Arguments),
+    Prune(Box<prune::Arguments>),
+    Delete(delete::Arguments),
+    Pin(pin::PinArguments),
+    Unpin(pin::UnpinArguments),
+    Hold(pin::HoldArguments),
+    Release(pin::ReleaseArguments),
+    Mend(mend::Arguments),
     Import(import::Arguments),
     Export(export::Arguments),
     #[command(subcommand)]
@@ -75,6 +82,13 @@ impl Command {
             Self::Restore(arguments) => arguments.run(context).await,
             Self::Verify(arguments) => arguments.run(context).await,
             Self::Copy(arguments) => arguments.run(context).await,
+            Self::Prune(arguments) => arguments.run(context).await,
+            Self::Delete(arguments) => arguments.run(context).await,
+            Self::Pin(arguments) => arguments.run(context).await,
+            Self::Unpin(arguments) => arguments.run(context).await,
+            Self::Hold(arguments) => arguments.run(context).await,
+            Self::Release(arguments) => arguments.run(context).await,
+            Self::Mend(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,
             Self::Export(arguments) => arguments.run(context).await,
             Self::Key(command) => command.run(context).await,

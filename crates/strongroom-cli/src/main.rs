@@ -10,6 +10,7 @@ mod output;
 mod progress;
 #[cfg(test)]
 mod reference;
+mod removal;
 mod settings;
 mod text;
 

@@ -45,7 +45,7 @@ pub(crate) fn status(status: Status) -> &'static str {
         Status::Complete => "complete",
         Status::Partial => "PARTIAL",
         Status::Corrupt => "DAMAGED",
-        Status::Deleted => "deleted",
+        Status::Deleted => "condemned",
     }
 }
 

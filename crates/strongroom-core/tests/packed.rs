@@ -32,7 +32,8 @@ fn held() -> impl Strategy<Value = Held> {
 
 fn pin() -> impl Strategy<Value = Pin> {
     let kind = prop::sample::select(vec![PinKind::Pin, PinKind::Hold, PinKind::Lease]);
-    (kind, "\\PC{0,5}", prop::option::of(moment())).prop_map(|(kind, reason, until)| Pin { kind, reason, until })
+    (kind, "\\PC{0,5}", prop::option::of(moment()), "\\PC{0,3}", prop::option::of(moment()))
+        .prop_map(|(kind, reason, until, by, set)| Pin { kind, reason, until, by, set })
 }
 
 fn log() -> impl Strategy<Value = LogPlace> {

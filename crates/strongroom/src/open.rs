@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use strongroom_codec::{KeyRing, PlainRegistry, ReaderKey};
+use strongroom_core::engine::{PruneRequest, Removal};
 use strongroom_core::environment::Environment;
 use strongroom_core::planner::Plan;
 use strongroom_core::repository::{InitOptions, Repository};
@@ -162,6 +163,20 @@ impl Strongroom {
         let names: BTreeSet<&str> = copies.map(|copy| copy.storage.as_str()).collect();
         let known = names.into_iter().filter(|name| self.profiles.repositories.contains_key(*name));
         known.filter_map(|name| Some((name.to_owned(), self.storage(name).ok()?))).collect()
+    }
+
+    /// What a prune of that repository does by its profile: its policies, grace time and object lock. Without a profile
+    /// every point stays.
+    #[must_use]
+    pub fn prune_request(&self, name: &str) -> PruneRequest {
+        let mut request = PruneRequest::default();
+        if let Some(profile) = self.profiles.repositories.get(name) {
+            let policy = profile.retention.clone().unwrap_or_default();
+            request.what = Removal::Policy { policy, parts: profile.part_retention.clone(), cluster: None };
+            request.grace = profile.grace.map_or(request.grace, |span| span.0);
+            request.object_lock = profile.object_lock.map_or(request.object_lock, |span| span.0);
+        }
+        request
     }
 
     /// The reader key of that name in the profiles.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use strongroom_codec::KeyRing;
 use strongroom_core::codec::CodecRegistry;
 use strongroom_core::engine::{
-    self, BackupReport, BackupRequest, CopyReport, CopyRequest, Job, RestoreRequest, RestoreSummary, VerifyReport,
-    VerifyRequest,
+    self, BackupReport, BackupRequest, CopyReport, CopyRequest, Job, PruneReport, PruneRequest, RestoreRequest,
+    RestoreSummary, VerifyReport, VerifyRequest,
 };
 use strongroom_core::id::RunId;
 use strongroom_core::pipeline::Stack;
@@ -113,6 +113,11 @@ impl OpenRepository {
     /// Begins a check.
     pub fn verify(&self, request: VerifyRequest) -> Job<VerifyReport> {
         engine::verify(self.repository.clone(), self.registry(), request)
+    }
+
+    /// Begins a prune.
+    pub fn prune(&self, request: PruneRequest) -> Job<PruneReport> {
+        engine::prune(self.repository.clone(), request)
     }
 
     /// Begins a copy to another storage.

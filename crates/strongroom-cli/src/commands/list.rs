@@ -9,7 +9,7 @@ use serde_json::json;
 use strongroom::core::engine::run_of;
 use strongroom::core::id::RunId;
 use strongroom::core::model::{BackupKind, Status};
-use strongroom::core::planner::Entry;
+use strongroom::core::planner::{Entry, Pin, PinKind};
 use strongroom::core::repository::Loaded;
 use strongroom::{Result, Timestamp};
 
@@ -86,9 +86,11 @@ impl Arguments {
             "complete": loaded.is_complete(),
             "quarantined": quarantined,
             "damaged": loaded.report.damaged,
+            "condemned": loaded.condemned.keys().collect::<Vec<_>>(),
         });
         context.output.result(&value, || {
             let mut lines = rows(&entries);
+            lines.extend(entries.iter().flat_map(pins));
             lines.extend(unfinished.iter().map(|unfinished| {
                 let (run, backups) = (unfinished.run, count(unfinished.backups as u64, "backup"));
                 format!("unfinished: run {run}, begun {}, {backups}: running, or to be resumed", unfinished.begun)
@@ -139,6 +141,19 @@ fn rows(entries: &[Entry]) -> Vec<String> {
         .collect();
     let heading = ["UNTIL", "PART", "KIND", "RECORDS", "DELETES", "STORED", "STATUS", "VERIFIED", "BACKUP"];
     table(heading, [false, false, false, true, true, true, false, false, false], &rows)
+}
+
+/// Who keeps a backup, since when, until when and why.
+fn pins(entry: &Entry) -> Vec<String> {
+    let line = |pin: &Pin| {
+        let what = if pin.kind == PinKind::Hold { "on hold" } else { "pinned" };
+        let by = if pin.by.is_empty() { String::new() } else { format!(" by {}", pin.by) };
+        let set = pin.set.map_or_else(String::new, |set| format!(" at {set}"));
+        let until = pin.until.map_or_else(String::new, |until| format!(" until {until}"));
+        let reason = if pin.reason.is_empty() { String::new() } else { format!(": {}", pin.reason) };
+        format!("{what}: {}{by}{set}{until}{reason}", entry.id)
+    };
+    entry.pins.iter().map(line).collect()
 }
 
 fn unfinished(loaded: &Loaded) -> Vec<Unfinished> {

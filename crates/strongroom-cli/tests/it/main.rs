@@ -7,5 +7,6 @@ mod explaining;
 #[cfg(unix)]
 mod interrupted;
 mod looking;
+mod pruning;
 mod restoring;
 mod world;

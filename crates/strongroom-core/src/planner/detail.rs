@@ -21,6 +21,20 @@ const LOCKS: u8 = 8;
 pub(super) const PINNED_OR_LOCKED: u8 = PINS | LOCKS;
 const KNOWN: u8 = PARENT | VERIFIED | PINS | LOCKS;
 
+/// In the byte of a pin's kind: who set it and when follow.
+const SET_BY: u8 = 0x10;
+
+fn put_moment(out: &mut Vec<u8>, moment: Option<Timestamp>) {
+    out.push(u8::from(moment.is_some()));
+    put_signed(out, moment.map_or(0, Timestamp::micros));
+}
+
+fn moment(reader: &mut Reader<'_>) -> Result<Option<Timestamp>> {
+    let there = reader.byte()? != 0;
+    let micros = reader.signed()?;
+    Ok(there.then(|| Timestamp::from_micros(micros)))
+}
+
 /// What a row's bytes say.
 #[derive(Debug, Clone)]
 pub(super) struct Detail {
@@ -66,14 +80,19 @@ pub(super) fn write(entry: &Entry, class: u32, shapes: &mut Shapes, out: &mut Ve
     if !entry.pins.is_empty() {
         put(out, entry.pins.len() as u64);
         for pin in &entry.pins {
-            out.push(match pin.kind {
+            let kind = match pin.kind {
                 PinKind::Pin => 0,
                 PinKind::Hold => 1,
                 PinKind::Lease => 2,
-            });
+            };
+            let told = !pin.by.is_empty() || pin.set.is_some();
+            out.push(kind | if told { SET_BY } else { 0 });
             put_text(out, &pin.reason);
-            out.push(u8::from(pin.until.is_some()));
-            put_signed(out, pin.until.map_or(0, Timestamp::micros));
+            put_moment(out, pin.until);
+            if told {
+                put_text(out, &pin.by);
+                put_moment(out, pin.set);
+            }
         }
     }
     if locks().next().is_some() {
@@ -112,17 +131,18 @@ impl Detail {
         }
         if flags & PINS != 0 {
             for _ in 0..reader.number()? {
-                let kind = match reader.byte()? {
+                let kind = reader.byte()?;
+                let told = kind & SET_BY != 0;
+                let kind = match kind & !SET_BY {
                     0 => PinKind::Pin,
                     1 => PinKind::Hold,
                     2 => PinKind::Lease,
                     other => return Err(Error::corrupt(format!("a pin of kind {other} in the catalogue"))),
                 };
                 let reason = reader.text()?.to_owned();
-                let ends = reader.byte()? != 0;
-                let until = reader.signed()?;
-                let until = ends.then(|| Timestamp::from_micros(until));
-                detail.pins.push(Pin { kind, reason, until });
+                let until = moment(reader)?;
+                let (by, set) = if told { (reader.text()?.to_owned(), moment(reader)?) } else { (String::new(), None) };
+                detail.pins.push(Pin { kind, reason, until, by, set });
             }
         }
         if flags & LOCKS != 0 {

@@ -197,12 +197,38 @@ pub enum Tier {
 pub struct Pin {
     /// What kind of promise it is.
     pub kind: PinKind,
-    /// Who or what set it, for people.
+    /// Why, for people.
     #[serde(default)]
     pub reason: String,
     /// When it ends by itself; `None`: when it is taken off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// Who set it; empty: not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
+    /// When it was set, by the setter's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<Timestamp>,
+}
+
+impl Pin {
+    /// One that ends when it is taken off; it is not known who set it.
+    #[must_use]
+    pub fn new(kind: PinKind, reason: impl Into<String>) -> Self {
+        Self { kind, reason: reason.into(), until: None, by: String::new(), set: None }
+    }
+
+    /// The same, set by somebody at a moment.
+    #[must_use]
+    pub fn by(self, name: impl Into<String>, set: Timestamp) -> Self {
+        Self { by: name.into(), set: Some(set), ..self }
+    }
+
+    /// Whether it says the same, whenever it was set.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        (self.kind, &self.reason, self.until, &self.by) == (other.kind, &other.reason, other.until, &other.by)
+    }
 }
 
 /// Kinds of [`Pin`].

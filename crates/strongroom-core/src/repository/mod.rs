@@ -21,6 +21,7 @@ mod lease;
 mod manifests;
 mod objects;
 mod pieces;
+mod pins;
 mod prune;
 mod registration;
 mod survey;

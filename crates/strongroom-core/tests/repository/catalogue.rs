@@ -29,7 +29,7 @@ async fn writers_that_race_for_a_number_all_get_in() {
     let a = back_up(&repository, "a", &draft(None, 10)).await.unwrap();
     let others =
         futures::future::join_all((0..8).map(async |seed| reopen(&repository, storage.clone(), seed).await)).await;
-    let pin = |number: usize| Pin { kind: PinKind::Pin, reason: format!("pin {number}"), until: None };
+    let pin = |number: usize| Pin::new(PinKind::Pin, format!("pin {number}"));
     futures::future::join_all(others.iter().enumerate().map(|(number, other)| other.pin(a, pin(number))))
         .await
         .into_iter()
@@ -45,9 +45,12 @@ async fn every_record_is_folded_and_survives_compaction() {
     let repository = new_repository(storage.clone()).await;
     let a = back_up(&repository, "a", &draft(None, 10)).await.unwrap();
     let b = back_up(&repository, "b", &draft(Some(10), 20)).await.unwrap();
-    let pin = Pin { kind: PinKind::Hold, reason: "audit".to_owned(), until: None };
+    let pin = Pin::new(PinKind::Hold, "audit");
+    let by = Pin { until: Some(Timestamp::from_secs(90)), ..pin.clone() }.by("ann", Timestamp::from_secs(60));
     let verified = Verified { when: Timestamp::from_secs(50), depth: Depth::Hash };
     repository.pin(a, pin.clone()).await.unwrap();
+    repository.pin(b, by.clone()).await.unwrap();
+    repository.pin(b, Pin { set: None, ..by.clone() }).await.unwrap();
     repository.record_verified(a, verified).await.unwrap();
     repository.record_verified(a, Verified { when: Timestamp::from_secs(40), depth: Depth::Exists }).await.unwrap();
     repository.record_status(b, Status::Corrupt).await.unwrap();
@@ -56,6 +59,7 @@ async fn every_record_is_folded_and_survives_compaction() {
     fill_up(&repository).await;
     let before = repository.load().await.unwrap();
     assert_eq!(before.entry(a).unwrap().pins, std::slice::from_ref(&pin));
+    assert_eq!(before.entry(b).unwrap().pins, std::slice::from_ref(&by), "the same twice is one");
     assert_eq!(before.entry(a).unwrap().verified, Some(verified));
     assert_eq!(before.entry(b).unwrap().status, Status::Corrupt);
     assert_eq!(before.timelines(), [timeline]);
@@ -71,7 +75,11 @@ async fn every_record_is_folded_and_survives_compaction() {
     tokio::time::advance(grace).await;
     assert_eq!(repository.trim_catalogue(&lease, grace).await.unwrap(), 16);
     assert_eq!(repository.load().await.unwrap(), before);
-    repository.unpin(a, pin).await.unwrap();
+    assert_eq!(repository.unpin(a, PinKind::Hold, "anyone").await.unwrap(), [pin]);
+    let error = repository.unpin(b, PinKind::Hold, "bob").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    assert!(error.to_string().contains("was set by ann (audit)"), "{error}");
+    assert_eq!(repository.unpin(b, PinKind::Pin, "ann").await.unwrap(), []);
     let after = repository.load().await.unwrap();
     assert_eq!((after.generation(), after.entry(a).unwrap().pins.len()), (before.generation() + 1, 0));
 }
@@ -92,7 +100,7 @@ async fn a_writer_that_slept_through_a_clean_up_is_not_lost() {
     repository.trim_catalogue(&lease, Duration::ZERO).await.unwrap();
     let late = storage.contents();
     assert!(!late.contains_key(&key("catalogue/000000000001")));
-    repository.pin(a, Pin { kind: PinKind::Pin, reason: String::new(), until: None }).await.unwrap();
+    repository.pin(a, Pin::new(PinKind::Pin, String::new())).await.unwrap();
     assert!(storage.contents().contains_key(&key("catalogue/000000000009")));
     // And as it really goes: its listing lags behind, and the number it takes was used and cleaned away.
     let shaken = Shaken::new(&storage, 1, 0, 0);
@@ -168,7 +176,7 @@ async fn a_damaged_snapshot_whose_segments_are_there_loses_nothing() {
     let storage = MemoryStorage::new();
     let repository = new_repository(storage.clone()).await;
     let a = back_up(&repository, "a", &draft(None, 10)).await.unwrap();
-    repository.pin(a, Pin { kind: PinKind::Pin, reason: String::new(), until: None }).await.unwrap();
+    repository.pin(a, Pin::new(PinKind::Pin, String::new())).await.unwrap();
     fill_up(&repository).await;
     repository.compact(true).await.unwrap();
     flip(&storage, &key("catalogue/000000000008.snapshot"));

@@ -91,7 +91,7 @@ async fn pins_leases_and_needs_spare_a_backup_at_both_phases() {
     for until in 1..=3 {
         made.push(back_up(&repository, "x", &draft(None, until)).await.unwrap());
     }
-    let pin = Pin { kind: PinKind::Hold, reason: "audit".to_owned(), until: None };
+    let pin = Pin::new(PinKind::Hold, "audit");
     repository.pin(made[0], pin.clone()).await.unwrap();
     let ghost = BackupId::from_u128(99);
     let prune_lease = lease(&repository).await;

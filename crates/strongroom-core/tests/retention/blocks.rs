@@ -16,15 +16,15 @@ fn catalogue(picture: &str, change: impl Fn(&mut Vec<Entry>)) -> Catalogue {
 }
 
 fn pin(kind: PinKind, until: Option<i64>) -> Pin {
-    Pin { kind, reason: "audit".to_owned(), until: until.map(at) }
+    Pin { until: until.map(at), ..Pin::new(kind, "audit") }
 }
 
 #[test]
 fn pins_and_holds_keep_a_backup_and_its_chain_until_they_end() {
     let picture = "1:-10 2:10-20 3:20-30 4:-40";
     for (kind, block) in [
-        (PinKind::Pin, Block::Pin { reason: "audit".to_owned(), until: Some(at(100)) }),
-        (PinKind::Hold, Block::Hold { reason: "audit".to_owned(), until: Some(at(100)) }),
+        (PinKind::Pin, Block::Pin { reason: "audit".to_owned(), until: Some(at(100)), by: String::new() }),
+        (PinKind::Hold, Block::Hold { reason: "audit".to_owned(), until: Some(at(100)), by: String::new() }),
     ] {
         let catalogue = catalogue(picture, |all| all[1].pins.push(pin(kind, Some(100))));
         let plan = round(&catalogue, last(1), 99);

@@ -68,9 +68,9 @@ fn a_point_that_would_move_is_no_less_than_one_that_would_be_lost() {
 #[test]
 fn pins_leases_and_locks_are_named() {
     let mut all = entries("1:-10 2:10-20 3:-30");
-    all[1].pins.push(Pin { kind: PinKind::Hold, reason: "audit".to_owned(), until: Some(at(2000)) });
+    all[1].pins.push(Pin { until: Some(at(2000)), ..Pin::new(PinKind::Hold, "audit") });
     let catalogue = Catalogue::from_entries(all, [], 1, true);
-    let hold = Block::Hold { reason: "audit".to_owned(), until: Some(at(2000)) };
+    let hold = Block::Hold { reason: "audit".to_owned(), until: Some(at(2000)), by: String::new() };
     // Through the cascade, too.
     for request in [named(&[2]), DeleteRequest { cascade: true, ..named(&[1]) }] {
         let refusal = catalogue.delete(&request).unwrap_err();
@@ -124,7 +124,7 @@ fn a_log_segment_goes_when_no_point_needs_it() {
 #[test]
 fn all_that_speaks_against_it_is_told_at_once() {
     let mut all = entries("1:-10 2:10-20");
-    all[0].pins.push(Pin { kind: PinKind::Pin, reason: "quarter".to_owned(), until: None });
+    all[0].pins.push(Pin::new(PinKind::Pin, "quarter"));
     let refusal = delete(&Catalogue::from_entries(all, [], 1, true), &[1, 9]).unwrap_err();
     let text = refusal.to_string();
     for part in ["there is no backup", "a pin (quarter)", "needs"] {

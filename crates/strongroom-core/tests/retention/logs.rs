@@ -105,11 +105,14 @@ fn what_tells_of_the_nodes_stays_with_the_logs() {
 #[test]
 fn segments_can_be_pinned_and_locked_too() {
     let mut all = entries(PICTURE);
-    all[3].pins.push(Pin { kind: PinKind::Hold, reason: "audit".to_owned(), until: Some(at(200_000)) });
+    all[3].pins.push(Pin { until: Some(at(200_000)), ..Pin::new(PinKind::Hold, "audit") });
     let catalogue = strongroom_core::planner::Catalogue::from_entries(all, [], 1, true);
     let plan = round(&catalogue, last(1), 100_000);
     assert_eq!(segments_going(&plan), [14, 13, 11]);
-    assert_eq!(blocked(&plan), [(12, vec![Block::Hold { reason: "audit".to_owned(), until: Some(at(200_000)) }])]);
+    assert_eq!(
+        blocked(&plan),
+        [(12, vec![Block::Hold { reason: "audit".to_owned(), until: Some(at(200_000)), by: String::new() }])]
+    );
     assert_eq!((plan.logs[0].kept, plan.later[0].at, plan.later[0].backups), (3, at(200_000), 1));
 }
 

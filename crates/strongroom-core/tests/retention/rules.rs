@@ -170,11 +170,8 @@ fn the_oldest_wanted_points_go_until_the_rest_fits() {
 #[test]
 fn what_is_blocked_takes_room_too() {
     let mut pinned = entries("1:-10*100 2:-20*10 3:-30*10 4:-40*10");
-    pinned[0].pins.push(strongroom_core::planner::Pin {
-        kind: strongroom_core::planner::PinKind::Pin,
-        reason: "audit".to_owned(),
-        until: None,
-    });
+    let pin = strongroom_core::planner::Pin::new(strongroom_core::planner::PinKind::Pin, "audit");
+    pinned[0].pins.push(pin);
     let catalogue = Catalogue::from_entries(pinned, [], 1, true);
     let plan = round(&catalogue, RetentionPolicy { max_size: Some(ByteSize(120)), ..last(9) }, 100);
     assert_eq!((kept(&plan), going(&plan)), (vec![3, 4], vec![2]));

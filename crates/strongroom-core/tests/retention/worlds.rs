@@ -234,7 +234,7 @@ impl World {
             let ends = |rng: &mut Rng| rng.one(&[None, Some(at(END * HOUR / 2)), Some(at(END * HOUR * 2))]);
             if rng.odds(pinned) {
                 let kind = rng.one(&[PinKind::Pin, PinKind::Hold, PinKind::Lease]);
-                entry.pins.push(Pin { kind, reason: "a test".to_owned(), until: ends(rng) });
+                entry.pins.push(Pin { until: ends(rng), ..Pin::new(kind, "a test") });
             }
             if rng.odds(pinned) {
                 entry.copies.push(Held { locked_until: ends(rng), ..Held::in_storage("home") });

@@ -8,6 +8,11 @@
 //! url = "s3://backups/app?region=eu-central-1"
 //! codecs = "zstd:1,seal"
 //! keys = ["ops"]
+//! object_lock = "30d"
+//!
+//! [repositories.main.retention]
+//! keep_within = "2d"
+//! keep_daily = 14
 //!
 //! [keys.ops]
 //! file = "/etc/strongroom/ops.key"
@@ -19,6 +24,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use strongroom_core::model::PartName;
+use strongroom_core::planner::RetentionPolicy;
+use strongroom_core::units::Span;
 use strongroom_core::{Error, ErrorKind, Result};
 use strongroom_storage::StorageConfig;
 
@@ -66,6 +74,18 @@ pub struct RepositoryProfile {
     /// The names of the keys to read and write it with.
     #[serde(default)]
     pub keys: Vec<String>,
+    /// What a prune keeps of each part.
+    #[serde(default)]
+    pub retention: Option<RetentionPolicy>,
+    /// Parts with a policy of their own.
+    #[serde(default)]
+    pub part_retention: BTreeMap<PartName, RetentionPolicy>,
+    /// How long what is condemned stays, such as `24h`.
+    #[serde(default)]
+    pub grace: Option<Span>,
+    /// How long the storage keeps an object from being deleted after its writing (object lock), such as `30d`.
+    #[serde(default)]
+    pub object_lock: Option<Span>,
 }
 
 /// Where one reader key comes from: exactly one of the four. The file itself never holds a key.
@@ -136,9 +156,12 @@ mod tests {
     fn the_documented_example_reads() {
         let profiles = parse(
             "[clusters.app]\nurl = 'embedded:/var/lib/app.redb'\n[repositories.main]\nurl = 's3://b/p'\n\
-             codecs = 'zstd:1,seal'\nkeys = ['ops']\n[keys.ops]\nfile = '/etc/strongroom/ops.key'\n",
+             codecs = 'zstd:1,seal'\nkeys = ['ops']\nobject_lock = '30d'\n[repositories.main.retention]\n\
+             keep_within = '2d'\nkeep_daily = 14\n[keys.ops]\nfile = '/etc/strongroom/ops.key'\n",
         )
         .unwrap();
+        assert_eq!(profiles.repositories["main"].retention.as_ref().unwrap().keep_daily, Some(14));
+        assert_eq!(profiles.repositories["main"].object_lock, Some(Span::days(30)));
         assert_eq!(profiles.clusters["app"].url, "embedded:/var/lib/app.redb");
         assert_eq!(profiles.repositories["main"].keys, ["ops"]);
     }

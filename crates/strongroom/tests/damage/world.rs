@@ -290,7 +290,7 @@ async fn compacted(repository: &Repository, backup: BackupId) {
         if repository.load().await.unwrap().generation().is_multiple_of(8) {
             break;
         }
-        let pin = Pin { kind: PinKind::Pin, reason: format!("{number}"), until: Some(START) };
+        let pin = Pin { until: Some(START), ..Pin::new(PinKind::Pin, format!("{number}")) };
         repository.pin(backup, pin).await.unwrap();
     }
     repository.compact(true).await.unwrap().unwrap();

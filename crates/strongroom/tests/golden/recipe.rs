@@ -224,7 +224,7 @@ impl Kitchen {
     async fn notes_in_the_catalogue(&mut self) {
         let repository = &self.repository;
         let [first, second, ..] = self.made[..] else { panic!("too few backups") };
-        let pin = |kind, reason: &str, until| Pin { kind, reason: reason.to_owned(), until };
+        let pin = |kind, reason: &str, until| Pin { until, ..Pin::new(kind, reason) };
         let later = self.environment.now().plus_micros(1_000_000);
         repository.pin(first, pin(PinKind::Hold, "case 7", None)).await.unwrap();
         repository.pin(second, pin(PinKind::Pin, "the release", Some(later))).await.unwrap();
@@ -249,7 +249,7 @@ impl Kitchen {
         assert!(report.is_whole(), "{report:?}");
         // A snapshot is due by now, and records follow it.
         repository.compact(true).await.unwrap();
-        repository.unpin(second, pin(PinKind::Pin, "the release", Some(later))).await.unwrap();
+        repository.unpin(second, PinKind::Pin, "").await.unwrap();
     }
 
     /// One backup is gone, the one that failed is given up, one more failed since, and one is condemned.

@@ -6,6 +6,7 @@ from documents import Damage, check, identity, one, open_document, parse
 
 FLAGS = {"parent": 1, "verified": 2, "pins": 4, "locks": 8}
 PINS = ["pin", "hold", "lease"]
+SET_BY = 16
 
 
 class Bytes:
@@ -103,7 +104,11 @@ def unpack_details(data, row, shapes):
     entry["pins"] = []
     for _ in range(data.number() if flags & FLAGS["pins"] else 0):
         kind, reason, ends, when = data.take(1)[0], data.text(), data.take(1)[0], data.signed()
-        entry["pins"].append({"kind": PINS[kind], "reason": reason, **({"until": when} if ends else {})})
+        pin = {"kind": PINS[kind & ~SET_BY], "reason": reason, **({"until": when} if ends else {})}
+        if kind & SET_BY:
+            by, known, when = data.text(), data.take(1)[0], data.signed()
+            pin.update({**({"by": by} if by else {}), **({"set": when} if known else {})})
+        entry["pins"].append(pin)
     entry["copies"] = [dict(copy) for copy in common.get("copies") or []]
     for _ in range(data.number() if flags & FLAGS["locks"] else 0):
         number = data.number()

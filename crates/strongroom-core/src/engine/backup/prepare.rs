@@ -12,8 +12,8 @@ use super::run::Run;
 use crate::cluster::{Frozen, FrozenPart, Topology};
 use crate::codec::{CodecId, CodecRegistry};
 use crate::engine::CodedList;
-use crate::id::{RunId, TimelineId};
-use crate::model::{BackupKind, PartName, Scope};
+use crate::id::{BackupId, RunId, TimelineId};
+use crate::model::{BackupKind, PartName, Scope, Status};
 use crate::planner::Entry;
 use crate::repository::Loaded;
 use crate::{Error, ErrorKind, Result, Timestamp};
@@ -58,6 +58,12 @@ impl Prepared {
         BackupReport { run: self.run, parts, warnings: Vec::new() }
     }
 
+    /// The backups that must stay meanwhile.
+    pub(super) fn chains(&self) -> Vec<BackupId> {
+        let continued = self.choices.values().filter_map(|choice| choice.continued.as_ref());
+        continued.flat_map(|continued| continued.chain.iter().copied()).collect()
+    }
+
     /// What is remembered of a part that is about to begin.
     pub(super) fn note(
         &self,
@@ -91,12 +97,12 @@ impl Prepared {
 
 impl Run {
     /// Looks at cluster and catalogue, and chooses for each part.
-    pub(super) async fn prepare(&self) -> Result<Prepared> {
+    pub(super) async fn prepare(&self, run: Option<RunId>) -> Result<Prepared> {
         let topology = self.cluster.describe().await?;
         self.check_cluster(&topology).await?;
         let loaded = self.repository.load().await?;
         let environment = self.repository.environment();
-        let run = match self.request.run {
+        let run = match run.or(self.request.run) {
             Some(run) => run,
             None => RunId::fresh(environment)?,
         };
@@ -190,6 +196,14 @@ impl Run {
         };
         for part in wanted.into_iter().filter(|part| !prepared.committed.contains_key(part)) {
             if let Some(left) = prepared.left.get(&part) {
+                let usable = |entry: Entry| entry.status != Status::Deleted;
+                if let Some(parent) =
+                    left.note.parent.filter(|parent| !prepared.loaded.entry(*parent).is_some_and(usable))
+                {
+                    let error = Error::broken_chain(format!("the backup {parent} that it continues was deleted"));
+                    prepared.failed.insert(part, error.hint("start a new backup"));
+                    continue;
+                }
                 let live = live_timeline(&prepared.loaded, &prepared.topology.identity, &part);
                 let same = live.is_none_or(|live| live == left.note.timeline)
                     && self.remembers(&part, left.note.window.until).await? != Some(false);

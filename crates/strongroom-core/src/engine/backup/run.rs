@@ -19,13 +19,17 @@ use super::{BackupRequest, ByPart};
 use crate::cluster::{Frozen, FrozenPart};
 use crate::codec::CodecRegistry;
 use crate::engine::held::{patience, take};
-use crate::model::PartName;
+use crate::id::BackupId;
+use crate::model::{PartName, Status};
 use crate::pipeline::{Phase, Progress, Workroom};
 use crate::repository::{Lease, LeaseTerms, Purpose, Repository};
 use crate::{Cluster, Error, ErrorKind, Result};
 
 /// The program, as a manifest names it.
 const TOOL: &str = concat!("strongroom ", env!("CARGO_PKG_VERSION"));
+
+/// How often it is prepared, should prunes take away what it was to continue.
+const ATTEMPTS: u32 = 5;
 
 /// The inputs of a run.
 pub(super) struct Run {
@@ -41,12 +45,12 @@ pub(super) struct Run {
 impl Run {
     pub(super) async fn run(self) -> Result<BackupReport> {
         let room = Workroom::new(self.request.settings)?;
-        let mut prepared = self.unless_cancelled(self.prepare()).await?;
         if self.request.dry_run {
+            let prepared = self.unless_cancelled(self.prepare(None)).await?;
             return self.estimate(prepared).await;
         }
+        let (mut prepared, lease) = self.prepare_leased().await?;
         let run = prepared.run;
-        let lease = take(&self.token, "backup", self.lease(&prepared)).await?;
         let outcome = self.leased(&mut prepared, &lease, room).await;
         let released = lease.release().await;
         let mut report = outcome.map_err(|error| match error.advice() {
@@ -65,10 +69,40 @@ impl Run {
         }
     }
 
+    /// Prepares and takes the lease that keeps the chains which are continued. What a prune condemned in between is not
+    /// continued: then it is prepared anew.
+    async fn prepare_leased(&self) -> Result<(Prepared, Lease)> {
+        let mut run = self.request.run;
+        for _ in 0..ATTEMPTS {
+            let prepared = self.unless_cancelled(self.prepare(run)).await?;
+            run = Some(prepared.run);
+            let lease = take(&self.token, "backup", self.lease(&prepared)).await?;
+            let still = self.unless_cancelled(lease.during(self.is_still_there(&prepared))).await;
+            if matches!(still, Ok(true)) {
+                return Ok((prepared, lease));
+            }
+            let released = lease.release().await;
+            still?;
+            released?;
+        }
+        Err(Error::unavailable("prunes deleted the chains that the backup was to continue again and again")
+            .hint("start the backup again when they are done"))
+    }
+
+    /// Whether everything that is continued is there, now that the lease keeps it.
+    async fn is_still_there(&self, prepared: &Prepared) -> Result<bool> {
+        let chains = prepared.chains();
+        if chains.is_empty() {
+            return Ok(true);
+        }
+        let now = self.repository.load().await?;
+        let there = |backup: &BackupId| now.entry(*backup).is_some_and(|entry| entry.status != Status::Deleted);
+        Ok(chains.iter().all(there))
+    }
+
     async fn lease(&self, prepared: &Prepared) -> Result<Lease> {
-        let chains = prepared.choices.values().filter_map(|choice| choice.continued.as_ref());
-        let chains = chains.flat_map(|continued| continued.chain.iter().copied());
-        let terms = LeaseTerms::new(Purpose::Backup, format!("backup run {}", prepared.run)).keeping(chains);
+        let note = format!("backup run {}", prepared.run);
+        let terms = LeaseTerms::new(Purpose::Backup, note).keeping(prepared.chains());
         let patience = patience(self.resumed, self.request.take_over);
         self.repository.lease(&lease_name(prepared.run), terms, patience).await
     }

@@ -69,10 +69,10 @@ impl<'a> Blocks<'a> {
         }
         let detail = rows.detail(row);
         for pin in detail.pins.into_iter().filter(|pin| pin.until.is_none_or(|until| until > self.now)) {
-            let (reason, until) = (pin.reason, pin.until);
+            let (reason, until, by) = (pin.reason, pin.until, pin.by);
             found.push(match pin.kind {
-                PinKind::Pin => Block::Pin { reason, until },
-                PinKind::Hold => Block::Hold { reason, until },
+                PinKind::Pin => Block::Pin { reason, until, by },
+                PinKind::Hold => Block::Hold { reason, until, by },
                 PinKind::Lease => Block::Lease { name: reason },
             });
         }

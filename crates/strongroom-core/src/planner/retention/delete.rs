@@ -115,9 +115,10 @@ impl From<Box<DeleteRefusal>> for Error {
 impl fmt::Display for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = |until: &Option<Timestamp>| until.map_or_else(String::new, |until| format!(" until {until}"));
+        let of = |by: &str| if by.is_empty() { String::new() } else { format!(" of {by}") };
         match self {
-            Self::Pin { reason, until } => write!(f, "a pin{} ({reason})", end(until)),
-            Self::Hold { reason, until } => write!(f, "a legal hold{} ({reason})", end(until)),
+            Self::Pin { reason, until, by } => write!(f, "a pin{}{} ({reason})", of(by), end(until)),
+            Self::Hold { reason, until, by } => write!(f, "a legal hold{}{} ({reason})", of(by), end(until)),
             Self::Lease { name } => write!(f, "the lease '{name}'"),
             Self::InFlight { backup } => write!(f, "the backup {backup}, which is being taken"),
             Self::Locked { storage, until } => write!(f, "an object lock in '{storage}' until {until}"),

@@ -133,19 +133,25 @@ pub struct Going {
 pub enum Block {
     /// A pin.
     Pin {
-        /// Who set it, or why.
+        /// Why.
         reason: String,
         /// When it ends.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
+        /// Who set it; empty: not known.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by: String,
     },
     /// A legal hold.
     Hold {
-        /// Who set it, or why.
+        /// Why.
         reason: String,
         /// When it ends.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
+        /// Who set it; empty: not known.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by: String,
     },
     /// A running restore, copy or check.
     Lease {

@@ -6,8 +6,8 @@ use super::super::{Repository, layout};
 use super::record::Record;
 use crate::id::BackupId;
 use crate::model::Status;
-use crate::planner::{Held, Pin, Timeline, Verified};
-use crate::{Error, ErrorKind, Key, Result};
+use crate::planner::{Held, Timeline, Verified};
+use crate::{ErrorKind, Key, Result};
 
 /// The objects of the catalogue, as one listing shows them.
 #[derive(Debug, Default)]
@@ -80,25 +80,6 @@ impl Repository {
     /// As [`Repository::record`].
     pub async fn record_status(&self, backup: BackupId, status: Status) -> Result<()> {
         self.record(&[Record::Status { backup, status }]).await.map(drop)
-    }
-
-    /// Sets a pin or hold.
-    ///
-    /// # Errors
-    /// `NotFound` when there is no such backup; as [`Repository::record`] otherwise.
-    pub async fn pin(&self, backup: BackupId, pin: Pin) -> Result<()> {
-        if self.load().await?.entry(backup).is_none() {
-            return Err(Error::not_found(format!("there is no backup {backup} in this repository")));
-        }
-        self.record(&[Record::Pinned { backup, pin }]).await.map(drop)
-    }
-
-    /// Takes a pin or hold off again.
-    ///
-    /// # Errors
-    /// As [`Repository::record`].
-    pub async fn unpin(&self, backup: BackupId, pin: Pin) -> Result<()> {
-        self.record(&[Record::Unpinned { backup, pin }]).await.map(drop)
     }
 
     /// Records a copy of `backup` in a storage.
