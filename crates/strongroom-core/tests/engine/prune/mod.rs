@@ -4,5 +4,6 @@ mod crash;
 mod locks;
 mod meanwhile;
 mod racing;
+mod random;
 mod support;
 mod whole;
