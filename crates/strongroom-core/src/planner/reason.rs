@@ -284,9 +284,10 @@ impl PlanError {
     #[must_use]
     pub fn advice(&self) -> String {
         match (self.before, self.after) {
-            (Some(before), Some(after)) => format!("nearest points: {} before, {} after", before.until, after.until),
+            // What lies after can be had from the moment on at which it is settled.
+            (Some(before), Some(after)) => format!("nearest points: {} before, {} after", before.until, after.settled),
             (Some(before), None) => format!("nearest point: {}, before it", before.until),
-            (None, Some(after)) => format!("nearest point: {}, after it", after.until),
+            (None, Some(after)) => format!("nearest point: {}, after it", after.settled),
             (None, None) => match self.reason {
                 Reason::Unknown | Reason::PartMissing | Reason::Invalid => "see the list of backups".to_owned(),
                 _ => "no point can be reached: take a base".to_owned(),
