@@ -4,6 +4,7 @@
 mod bridging;
 mod content;
 mod cut_off;
+mod invariants;
 mod resume;
 mod support;
 #[path = "../pipeline/toy.rs"]
