@@ -7,6 +7,7 @@ mod deletes;
 #[path = "../planner_answers/support.rs"]
 #[expect(dead_code, reason = "what others draw with it is not all needed here")]
 mod drawn;
+mod edges;
 #[path = "../planner/generator.rs"]
 #[expect(dead_code, reason = "retention asks for no restores")]
 mod generator;

@@ -162,6 +162,15 @@ mod tests {
         text.parse::<crate::Timestamp>().unwrap().micros()
     }
 
+    #[test]
+    fn the_last_day_of_an_era_is_a_leap_day() {
+        for (day, date) in
+            [(11_015, (2, 2000)), (11_016, (2, 2000)), (11_017, (3, 2000)), (11_016 - 146_097, (2, 1600))]
+        {
+            assert_eq!(month_and_year(day), date, "{day}");
+        }
+    }
+
     proptest! {
         #[test]
         fn dates_are_those_of_the_calendar(day in -700_000_i64..2_900_000) {
