@@ -204,3 +204,19 @@ fn the_page_names_every_reason_and_every_warning() {
         assert!(text.contains(&format!("`{code}`")), "{code}");
     }
 }
+
+/// The codes that reading knows, as serde tells them: that list is the compiler's.
+fn known<T: serde::de::DeserializeOwned + std::fmt::Debug>() -> BTreeSet<String> {
+    let error = serde_json::from_str::<T>("\"no such code\"").expect_err("no such code").to_string();
+    let (_, listed) = error.split_once("expected one of ").expect("a list of codes");
+    listed.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_lists_of_codes_are_whole() {
+    let reasons: BTreeSet<String> = Reason::ALL.iter().map(|reason| reason.code().to_owned()).collect();
+    assert_eq!((&reasons, reasons.len()), (&known::<Reason>(), Reason::ALL.len()));
+    let code = |code: &WarningCode| serde_json::to_value(code).expect("JSON").as_str().expect("a code").to_owned();
+    let warnings: BTreeSet<String> = WarningCode::ALL.iter().map(code).collect();
+    assert_eq!((&warnings, warnings.len()), (&known::<WarningCode>(), WarningCode::ALL.len()));
+}

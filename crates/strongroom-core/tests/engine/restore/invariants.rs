@@ -8,7 +8,7 @@ use strongroom_core::ErrorKind;
 use strongroom_core::cluster::RestoreOptions;
 use strongroom_core::engine::{RestoreRequest, restore};
 use strongroom_core::id::BackupId;
-use strongroom_core::repository::{PruneRequest, Why};
+use strongroom_core::repository::{PruneTerms, Why};
 use strongroom_testkit::{Latency, SimulatedOptions};
 
 use crate::support::{World, settings};
@@ -26,7 +26,7 @@ async fn i13_what_a_running_restore_reads_is_not_deleted() {
     let job = restore(slow, Arc::new(Codecs), plan, Arc::new(target.clone()), request);
     let pruner = world.open().await;
     let (grace, patience) = (Duration::ZERO, Duration::ZERO);
-    let everything = PruneRequest { delete: chain.clone(), grace, patience, ..PruneRequest::default() };
+    let everything = PruneTerms { delete: chain.clone(), grace, patience, ..PruneTerms::default() };
     // In the middle: it has begun to write, and is not done.
     while target.contents().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -36,7 +36,7 @@ async fn i13_what_a_running_restore_reads_is_not_deleted() {
     assert!(condemned.backups.is_empty(), "{condemned:?}");
     assert!(condemned.spared.iter().all(|spared| spared.why == Why::Leased), "{condemned:?}");
     assert_eq!(condemned.spared.len(), chain.len());
-    let swept = pruner.sweep(&lease, Duration::ZERO, &|_| Ok(())).await.unwrap();
+    let swept = pruner.sweep(&lease, &everything, &|_| Ok(())).await.unwrap();
     assert_eq!(swept.objects, 0);
     assert!(target.contents() != expected, "the prune came too late to prove anything");
     job.await.unwrap();
