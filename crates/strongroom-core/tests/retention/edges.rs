@@ -125,7 +125,7 @@ fn what_nobody_knows_the_end_of_becomes_free_at_no_time() {
 fn what_a_kept_point_needs_becomes_free_with_no_pin() {
     let later = |pinned: usize, policy: RetentionPolicy| {
         let mut all = entries("1:-10 2:10-20 3:-30");
-        all[pinned].pins = vec![Pin { kind: PinKind::Pin, reason: String::new(), until: Some(at(5000)) }];
+        all[pinned].pins = vec![Pin { until: Some(at(5000)), ..Pin::new(PinKind::Pin, "audit") }];
         let plan = Catalogue::from_entries(all, [], 1, true).retain(&request(policy, 1000)).unwrap();
         (kept(&plan), plan.later.iter().map(|later| (later.at, later.backups)).collect::<Vec<_>>())
     };
