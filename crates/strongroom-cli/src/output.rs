@@ -12,7 +12,8 @@ use crate::progress::Show;
 
 /// The exit code of what went well.
 pub(crate) const DONE: u8 = 0;
-/// A check that was asked for found something: damage (`verify`), a failure (`doctor`), no plan (`check`).
+/// Something was found: damage (`verify`), a failure (`doctor`), no plan (`check`), a backup that could not be copied
+/// (`copy`).
 pub(crate) const FOUND: u8 = 3;
 /// A part's newest restorable point is too old, or there is none (`status`).
 pub(crate) const TOO_OLD: u8 = 12;

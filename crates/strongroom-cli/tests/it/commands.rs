@@ -29,7 +29,12 @@ fn the_commands_that_the_demo_ends_with_work() {
     assert_eq!(newest["applied"]["written"], 5206, "{newest}");
 
     let moved = world.json("copy file:backups file:second");
-    assert_eq!(moved["backups"].as_array().unwrap().len(), 2);
+    assert_eq!((moved["backups"].as_array().unwrap().len(), &moved["copied"]), (2, &Value::from(2)));
+    assert!(
+        world
+            .ends(0, "copy file:backups file:second")
+            .starts_with("2 backups there now, 0 of them new; 0 objects copied")
+    );
     for repository in ["file:backups", "file:second"] {
         assert!(world.ends(0, &format!("verify {repository} --depth decode")).contains("whole"));
     }
@@ -62,7 +67,11 @@ fn damage_is_found_and_told_by_the_exit_code() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&largest.1, bytes).unwrap();
+    let copied = world.ends(3, "copy file:backups file:second");
+    assert!(copied.starts_with("0 backups there now") && copied.contains("NOT COPIED "), "{copied}");
+    assert!(copied.contains("its bytes are not") || copied.contains("is not what was stored"), "{copied}");
     assert!(world.ends(3, "verify file:backups").contains("DAMAGED"));
+    assert!(world.ends(3, "copy file:backups file:second").contains("a check has found it damaged"));
     let error = world.ends(11, "restore file:backups --into embedded:drill.redb");
     assert!(error.contains("next: "), "{error}");
     assert!(!world.path().join("drill.redb").exists(), "a refused plan makes no target");

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use crate::repository::{LEASE_TIME, Lease, Patience};
 use crate::{Error, ErrorKind, Result};
 
-/// How long a cancelled job waits for the end of a write that it had begun.
-const LAST_WRITE: Duration = Duration::from_secs(5);
+/// How long the end of a job waits for a write of a lease.
+const LAST_WRITE: Duration = Duration::from_secs(20);
 
 /// What a job does about its own lease when an earlier process holds it still. A new job has a lease of its own; one that
 /// is gone on with waits until that process is surely dead, unless it is known to be.
@@ -40,6 +40,39 @@ pub(super) async fn take(
     }
 }
 
+/// As [`take`]; a repository that takes no writes gives no lease, and what that means is told.
+pub(super) async fn take_if_writable(
+    token: &CancellationToken,
+    job: &str,
+    acquire: impl Future<Output = Result<Lease>>,
+    warn: &(dyn Fn(String) + Sync),
+) -> Result<Option<Lease>> {
+    match take(token, job, acquire).await {
+        Ok(lease) => Ok(Some(lease)),
+        Err(error) if takes_no_writes(&error) => {
+            warn(format!("the repository takes no writes, so no lease keeps a prune away from what is read: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Renews a lease under which backups are read; ends only when another process has taken it over. What is read is
+/// proven all the same: to stop half-way because a storage does not answer would do more harm than a prune could.
+pub(super) async fn keep_reading(lease: Option<&Lease>, warn: &(dyn Fn(String) + Sync)) -> Error {
+    let Some(lease) = lease else { return std::future::pending().await };
+    let mut warned = false;
+    loop {
+        let error = lease.keep().await;
+        if error.kind() == ErrorKind::Cancelled {
+            return error;
+        }
+        if !std::mem::replace(&mut warned, true) {
+            warn(format!("the lease could not be renewed, so a prune may delete what is read: {error}"));
+        }
+    }
+}
+
 /// Does `work` until it ends, the job is cancelled, or `keeper` tells that the lease is lost.
 pub(super) async fn until<T>(
     token: &CancellationToken,
@@ -55,9 +88,13 @@ pub(super) async fn until<T>(
     }
 }
 
-/// Gives a lease back; why it could not be, as a warning.
+/// Gives a lease back; why it could not be, as a warning. A storage that does not answer keeps nobody: the lease ends by
+/// itself.
 pub(super) async fn give_back(lease: Lease, whose: &str) -> Option<String> {
-    lease.release().await.err().map(|error| format!("{whose} was not given back: {error}"))
+    match tokio::time::timeout(LAST_WRITE, lease.release()).await {
+        Ok(released) => released.err().map(|error| format!("{whose} was not given back: {error}")),
+        Err(_) => Some(format!("{whose} was not given back, since the storage does not answer: it ends by itself")),
+    }
 }
 
 /// Whether an error means that a storage takes no writes: it can only be read, or it is full.

@@ -16,7 +16,7 @@ pub use backup::{
     BackupKindWish, BackupReport, BackupRequest, Committed, Estimate, PartOutcome, PartReport, RemoteWorker, backup,
     resume_backup, run_of,
 };
-pub use copy::{CopyReport, CopyRequest, copy};
+pub use copy::{CopyReport, CopyRequest, LeftOut, Unreachable, copy};
 pub use job::Job;
 pub use journal::Journal;
 pub use list::CodedList;

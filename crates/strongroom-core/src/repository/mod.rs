@@ -29,6 +29,7 @@ mod writer;
 
 use std::sync::Arc;
 
+pub use adoption::{CopyBegun, CopyCommit, OpenCopy};
 pub use catalogue::{Begun, Broken, LoadReport, Loaded, Mended, Record};
 pub use content::SharedContent;
 pub use identity::{InitOptions, RepositoryInfo};

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use strongroom_core::engine::{
-    BackupReport, BackupRequest, Committed, PartOutcome, RestoreRequest, RestoreSummary, backup, restore,
+    BackupReport, BackupRequest, Committed, PartOutcome, RestoreRequest, RestoreSummary, VerifyRequest, backup,
+    restore, verify,
 };
 use strongroom_core::environment::Environment;
-use strongroom_core::model::PartName;
+use strongroom_core::model::{Depth, PartName, Scope};
 use strongroom_core::pipeline::{Settings, Stack};
 use strongroom_core::planner::{Plan, Reached, Request, Target};
-use strongroom_core::repository::{InitOptions, Repository};
+use strongroom_core::repository::{InitOptions, PrunePlan, PruneTerms, Repository};
 use strongroom_core::{Cluster, Result, Storage, Timestamp};
 use strongroom_testkit::{
     ClusterContents, MemoryStorage, SeededEntropy, SimulatedCluster, SimulatedOptions, TestClock, Workload,
@@ -164,4 +166,49 @@ pub(crate) fn committed<'a>(report: &'a BackupReport, name: &str) -> &'a Committ
 /// The points that a plan reaches.
 pub(crate) fn reached(plan: &Plan) -> BTreeMap<PartName, Reached> {
     plan.parts.iter().map(|(name, part)| (name.clone(), part.reached)).collect()
+}
+
+/// What a prune may delete: everything.
+async fn everything(repository: &Repository, grace: Duration) -> PruneTerms {
+    let delete = repository.load().await.unwrap().entries().map(|entry| entry.id).collect();
+    PruneTerms { delete, grace, ..PruneTerms::default() }
+}
+
+/// Condemns everything that nobody needs.
+pub(crate) async fn condemn_all(repository: &Repository, grace: Duration) -> PrunePlan {
+    let lease = repository.prune_lease("a test", Duration::from_mins(10)).await.unwrap();
+    let request = everything(repository, grace).await;
+    let plan = repository.condemn(&lease, &request, &|_| Ok(())).await.unwrap();
+    lease.release().await.unwrap();
+    plan
+}
+
+/// Condemns everything that nobody needs, and deletes what is due.
+pub(crate) async fn prune_all(repository: &Repository, grace: Duration) {
+    let lease = repository.prune_lease("a test", Duration::from_mins(10)).await.unwrap();
+    let request = everything(repository, grace).await;
+    for _ in 0..2 {
+        repository.prune(&lease, &request, &|_| Ok(())).await.unwrap();
+    }
+    lease.release().await.unwrap();
+}
+
+/// Every backup on `storage` that is not condemned is whole, and what has a chain restores to what the model says.
+pub(crate) async fn sound(world: &World, storage: &MemoryStorage, what: &str) {
+    let repository = world.open_on(storage.clone()).await;
+    let request =
+        VerifyRequest { depth: Depth::Decode, settings: settings(), record: false, ..VerifyRequest::default() };
+    let checked = verify(repository.clone(), Arc::new(Codecs), request).await.unwrap();
+    assert!(checked.is_whole(), "{what}: {checked:?}");
+    let loaded = repository.load().await.unwrap();
+    assert!(loaded.report.damaged.is_empty() && loaded.report.vanished.is_empty(), "{what}: {:?}", loaded.report);
+    for entry in loaded.entries() {
+        let scope = Scope { parts: Some([(entry.part.clone(), entry.filter.clone())].into()) };
+        let Ok(plan) = loaded.catalogue().plan(&Request::at(Target::Backup(entry.id)).of(scope)) else { continue };
+        let target = world.target();
+        let request = RestoreRequest { settings: settings(), ..RestoreRequest::default() };
+        let job = restore(repository.clone(), Arc::new(Codecs), plan, Arc::new(target.clone()), request);
+        let summary = job.await.unwrap();
+        assert_eq!(target.contents(), world.expected(&summary.parts), "{what}");
+    }
 }

@@ -3,22 +3,21 @@
 use std::time::Duration;
 
 use strongroom_core::id::BackupId;
-use strongroom_core::repository::{Guard, LeaseTerms, PruneTerms, Purpose, Repository};
-use strongroom_core::{ErrorKind, Key, Result, StorageExt as _};
+use strongroom_core::repository::{CopyBegun, CopyCommit, Guard, PruneTerms, Repository, folder_of};
+use strongroom_core::{Key, Result, StorageExt as _};
 use strongroom_testkit::MemoryStorage;
 
 use crate::support::{back_up_sharing, check_whole, draft, new_repository, reopen};
 
 const FREE: &Guard<'static> = &|_| Ok(());
 
-async fn copy(from: &Repository, to: &Repository, backup: BackupId) -> Result<()> {
-    let lease = to.lease("copy", LeaseTerms::new(Purpose::Backup, "a test"), Duration::from_mins(5)).await?;
+async fn copy(from: &Repository, to: &Repository, backup: BackupId) -> Result<bool> {
+    let lease = to.copy_lease("a test", Duration::from_mins(5)).await?;
     let key = from.load().await?.entry(backup).unwrap().manifest.clone();
     let manifest = from.manifest(&key).await?;
-    let begun = to.begin_copy(&lease, &manifest).await;
-    let outcome = match begun {
-        Ok(begun) => {
-            let folder = begun.folder()?;
+    let outcome = match to.begin_copy(&lease, &manifest, from).await {
+        Ok(CopyBegun::Begun(open)) => {
+            let folder = folder_of(&manifest)?;
             for object in all(from).await {
                 let ours = object.as_str().starts_with(folder.prefix()) || object.as_str().starts_with("content/");
                 if ours && object != key && !to.storage().exists(&object).await? {
@@ -26,8 +25,12 @@ async fn copy(from: &Repository, to: &Repository, backup: BackupId) -> Result<()
                     to.storage().put_new(&object, body).await?;
                 }
             }
-            to.commit_copy(&begun, &lease, from).await
+            match to.commit_copy(&open, &lease, from).await? {
+                CopyCommit::Done { unrecorded } => unrecorded.map_or(Ok(true), Err),
+                CopyCommit::Condemned(_) => to.give_up_copy(open, &lease).await.map(|()| false),
+            }
         }
+        Ok(CopyBegun::Present | CopyBegun::Condemned(_)) => Ok(false),
         Err(error) => Err(error),
     };
     lease.release().await?;
@@ -47,19 +50,19 @@ async fn a_copy_is_the_same_backup_and_may_come_back_after_it_was_pruned() {
     there.put(file.clone(), here.contents()[&file].clone());
     let to = reopen(&from, there.clone(), 4).await;
     let a = back_up_sharing(&from, "a", &draft(None, 10), &["x"]).await.unwrap();
-    copy(&from, &to, a).await.unwrap();
+    assert!(copy(&from, &to, a).await.unwrap());
     assert_eq!(check_whole(&to).await, [a]);
-    assert_eq!(copy(&from, &to, a).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert!(!copy(&from, &to, a).await.unwrap(), "it is here already");
 
     let lease = to.prune_lease("a test", Duration::ZERO).await.unwrap();
     let request = PruneTerms { delete: [a].into(), grace: Duration::from_secs(9), ..PruneTerms::default() };
     to.prune(&lease, &request, FREE).await.unwrap();
-    let error = copy(&from, &to, a).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "it is condemned there: {error}");
+    assert!(!copy(&from, &to, a).await.unwrap(), "it is condemned there");
     tokio::time::advance(Duration::from_secs(9)).await;
     to.prune(&lease, &PruneTerms::default(), FREE).await.unwrap();
     assert_eq!(check_whole(&to).await, []);
-    copy(&from, &to, a).await.unwrap();
+    assert!(to.load().await.unwrap().deleted.contains(&a));
+    assert!(copy(&from, &to, a).await.unwrap());
     assert_eq!(check_whole(&to).await, [a]);
     assert_eq!(check_whole(&from).await, [a]);
 }

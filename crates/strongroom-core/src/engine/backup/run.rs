@@ -18,7 +18,7 @@ use super::store::Stored;
 use super::{BackupRequest, ByPart};
 use crate::cluster::{Frozen, FrozenPart};
 use crate::codec::CodecRegistry;
-use crate::engine::held::{patience, take};
+use crate::engine::held::{give_back, patience, take};
 use crate::id::BackupId;
 use crate::model::{PartName, Status};
 use crate::pipeline::{Phase, Progress, Workroom};
@@ -52,12 +52,12 @@ impl Run {
         let (mut prepared, lease) = self.prepare_leased().await?;
         let run = prepared.run;
         let outcome = self.leased(&mut prepared, &lease, room).await;
-        let released = lease.release().await;
+        let kept = give_back(lease, "the lease").await;
         let mut report = outcome.map_err(|error| match error.advice() {
             None => error.hint(format!("to go on where it ended, resume run {run}")),
             Some(_) => error,
         })?;
-        report.warnings.extend(released.err().map(|error| format!("the lease was not given back: {error}")));
+        report.warnings.extend(kept);
         Ok(report)
     }
 

@@ -10,14 +10,14 @@ use super::source::Source;
 use super::{RestoreRequest, RestoreSummary};
 use crate::cluster::{Applied, RestoreSession};
 use crate::codec::CodecRegistry;
-use crate::engine::held::{give_back, patience, take, takes_no_writes, until};
+use crate::engine::held::{give_back, keep_reading, patience, take_if_writable, until};
 use crate::engine::journal::{End, Remembered};
 use crate::engine::proof::Proof;
 use crate::id::SessionId;
 use crate::pipeline::{Phase, Progress, Workroom};
 use crate::planner::Plan;
 use crate::repository::{Lease, LeaseTerms, Purpose, Repository};
-use crate::{Cluster, Error, ErrorKind, Result};
+use crate::{Cluster, Error, Result};
 
 /// The inputs of one restore, and what it has to tell.
 pub(super) struct Run<'a> {
@@ -67,7 +67,9 @@ impl<'a> Run<'a> {
         };
         // A dry run writes nothing, not even a lease.
         let lease = if self.request.dry_run { None } else { self.hold(id, token).await? };
-        let outcome = until(token, "restore", self.keep(lease.as_ref()), self.restore(id, progress, room)).await;
+        let warn = |warning| self.warn(warning);
+        let keeper = keep_reading(lease.as_ref(), &warn);
+        let outcome = until(token, "restore", keeper, self.restore(id, progress, room)).await;
         let outcome = match outcome {
             Ok(summary) => Ok(summary),
             Err(error) => Err(self.leave(id, error).await),
@@ -87,32 +89,8 @@ impl<'a> Run<'a> {
         let terms = LeaseTerms::new(Purpose::Restore, format!("restore {id}")).keeping(backups);
         let patience = patience(self.request.session.is_some(), self.request.take_over);
         let name = format!("restore-{id}");
-        match take(token, "restore", self.repository.hold(&name, terms, patience)).await {
-            Ok(lease) => Ok(Some(lease)),
-            Err(error) if takes_no_writes(&error) => {
-                self.warn(format!(
-                    "the repository takes no writes, so no lease keeps a prune away from what is restored: {error}"
-                ));
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Renews the lease; ends only when another process has taken it over. What is read is proven all the same: to stop
-    /// half-way because a storage does not answer would do more harm than a prune could.
-    async fn keep(&self, lease: Option<&Lease>) -> Error {
-        let Some(lease) = lease else { return std::future::pending().await };
-        let mut warned = false;
-        loop {
-            let error = lease.keep().await;
-            if error.kind() == ErrorKind::Cancelled {
-                return error;
-            }
-            if !std::mem::replace(&mut warned, true) {
-                self.warn(format!("the lease could not be renewed, so a prune may delete what is restored: {error}"));
-            }
-        }
+        let acquire = self.repository.hold(&name, terms, patience);
+        take_if_writable(token, "restore", acquire, &|warning| self.warn(warning)).await
     }
 
     async fn restore(&self, id: SessionId, progress: &Arc<Progress>, room: Arc<Workroom>) -> Result<RestoreSummary> {

@@ -1,7 +1,7 @@
 //! Reading the catalogue: newest snapshot, later segments, and the manifests of backups whose end was not recorded.
 //! Reads and lists, and never writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
@@ -32,6 +32,8 @@ pub struct Loaded {
     pub in_progress: Vec<Begun>,
     /// The backups that a prune has condemned and not yet deleted, with the status they would have otherwise.
     pub condemned: BTreeMap<BackupId, Status>,
+    /// Backups that were deleted here, as long as that is remembered.
+    pub deleted: BTreeSet<BackupId>,
     /// What was found on the way.
     pub report: LoadReport,
 }
@@ -156,7 +158,8 @@ impl Repository {
         let complete = !report.rebuilt && report.quarantined.is_empty();
         let catalogue = state.catalogue(newest, complete);
         let in_progress = state.open.into_values().collect();
-        Ok(Loaded { catalogue: Box::new(catalogue), in_progress, condemned, report })
+        let deleted = std::mem::take(&mut state.deleted).into_keys().collect();
+        Ok(Loaded { catalogue: Box::new(catalogue), in_progress, condemned, deleted, report })
     }
 
     /// The state by the catalogue, completed by all manifests where the catalogue is damaged or missing.
