@@ -2,7 +2,7 @@
 
 use strongroom_core::id::{BackupId, ClusterId, RunId, TimelineId};
 use strongroom_core::model::{Applies, BackupKind, Deletes, Filter, Status, Window};
-use strongroom_core::planner::{Catalogue, Entry, Reason, Request, Size, Strictness, Target};
+use strongroom_core::planner::{Catalogue, Entry, PlanError, Reason, Request, Size, Strictness, Target};
 use strongroom_core::{ErrorKind, Key, Timestamp};
 
 fn entry(id: u128, from: Option<i64>, until: i64) -> Entry {
@@ -54,7 +54,33 @@ fn a_gap_is_refused_and_the_nearest_points_are_named() {
     assert_eq!(error.reason, Reason::Gap);
     assert_eq!(error.before.unwrap().until, Timestamp::from_secs(10));
     assert_eq!(error.after.unwrap().until, Timestamp::from_secs(40));
+    assert_eq!(error.asked, Some(Timestamp::from_secs(30)));
+    let in_the_way: Vec<_> = error.refused.iter().map(|one| (one.backup, one.reason)).collect();
+    assert!(in_the_way.contains(&(BackupId::from_u128(3), Reason::Gap)), "{in_the_way:?}");
     assert_eq!(strongroom_core::Error::from(error).kind(), ErrorKind::BrokenChain);
     request.strictness = Strictness::NearestEarlier;
     assert_eq!(catalogue.plan(&request).unwrap().reached.until, Timestamp::from_secs(10));
+}
+
+#[test]
+fn a_refusal_is_an_error_of_its_kind_and_says_what_to_do() {
+    for (reason, kind, advice) in [
+        (Reason::PartMissing, ErrorKind::NotFound, "see the list of backups"),
+        (Reason::Unknown, ErrorKind::NotFound, "see the list of backups"),
+        (Reason::Invalid, ErrorKind::Invalid, "see the list of backups"),
+        (Reason::TooLarge, ErrorKind::Invalid, "no point can be reached: take a base"),
+        (Reason::KeyMissing, ErrorKind::Denied, "no point can be reached: take a base"),
+        (Reason::CodecMissing, ErrorKind::Unsupported, "no point can be reached: take a base"),
+        (Reason::Gap, ErrorKind::BrokenChain, "no point can be reached: take a base"),
+    ] {
+        let refused = PlanError::new(reason, "as an example");
+        assert_eq!(refused.advice(), advice, "{reason}");
+        assert_eq!(strongroom_core::Error::from(refused).kind(), kind, "{reason}");
+    }
+}
+
+#[test]
+fn a_request_for_the_newest_names_no_moment() {
+    let catalogue = Catalogue::from_entries([entry(1, None, 10), entry(3, Some(20), 30)], [], 1, true);
+    assert_eq!(catalogue.plan(&Request::at(Target::Latest)).unwrap_err().asked, None);
 }
