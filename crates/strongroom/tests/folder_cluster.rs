@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cluster::FolderCluster;
-use strongroom::core::cluster::{FreezeRequest, PieceKind, PieceSpec, RestoreOptions};
+use strongroom::core::cluster::{FreezeRequest, PieceKind, PieceSpec, RestoreOptions, RestoreOutline};
 use strongroom::core::id::SessionId;
 use strongroom::{Cluster, ErrorKind};
 use strongroom_testkit::{ClusterContents, ClusterFixture, cluster_contract};
@@ -81,6 +81,32 @@ async fn odd_names_and_files_are_told() {
     assert_eq!(part.pieces.iter().map(|piece| piece.name.as_str()).collect::<Vec<_>>(), ["good"]);
     assert_eq!(part.missing, [r"'caf\xe9': the name is not UTF-8"]);
     assert_eq!(part.notes, ["'link' is no plain file: left out"]);
+}
+
+/// A killed process can delete nothing: what it was at lies apart, is no file of a backup, and goes with its restore.
+#[tokio::test]
+async fn what_a_killed_restore_leaves_goes_when_it_is_finished_or_given_up() {
+    let fixture = Fixture::new();
+    let cluster = fixture.cluster();
+    fs::write(fixture.path("good"), "x").unwrap();
+    let source = cluster.describe().await.unwrap().identity;
+    let outline = RestoreOutline { parts: [].into(), source, source_version: "1".into() };
+    for finished in [true, false] {
+        let id = SessionId::from_u128(7);
+        let session = cluster.begin_restore(id, &outline, &RestoreOptions::default()).await.unwrap();
+        let half = fixture.path(&format!(".restoring-{id}/half"));
+        fs::write(&half, "ha").unwrap();
+        let part = cluster.freeze(&FreezeRequest::default()).await.unwrap().parts.remove(0);
+        assert_eq!(part.pieces.iter().map(|piece| piece.name.as_str()).collect::<Vec<_>>(), ["good"]);
+        assert_eq!(part.notes.len(), 1, "{:?}", part.notes);
+        if finished {
+            cluster.finish_restore(session).await.unwrap();
+        } else {
+            cluster.abort_restore(session).await.unwrap();
+        }
+        let names: Vec<_> = fs::read_dir(fixture.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["good"]);
+    }
 }
 
 #[tokio::test]

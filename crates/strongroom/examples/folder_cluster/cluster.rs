@@ -1,12 +1,11 @@
 //! A folder of files as a cluster: a whole adapter, to read before writing one. Each file is a piece. It keeps content
 //! and modification time, not owners or permissions; links and other odd files are noted, empty folders left out.
+use futures::{StreamExt as _, stream};
+use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
-
-use futures::{StreamExt as _, stream};
-use serde_json::{Value, json};
 use strongroom::core::cluster::{
     Applied, Capabilities, ClusterIdentity, Conflict, FreezeRequest, Frozen, FrozenPart, Node, PartDescription,
     PieceKind, PieceReader, PieceSpec, PieceSummary, Preflight, RestoreOptions, RestoreOutline, RestoreReport,
@@ -42,6 +41,7 @@ impl FolderCluster {
             let name = path.strip_prefix(&self.0).unwrap_or(&path);
             let escaped = name.as_os_str().as_encoded_bytes().escape_ascii();
             match name.to_str() {
+                Some(name) if name.starts_with(".restoring-") => part.notes.push(format!("'{name}' is half a restore")),
                 None => part.missing.push(format!("'{escaped}': the name is not UTF-8")),
                 Some(_) if meta.is_dir() => self.walk(&path, part)?,
                 Some(_) if !meta.is_file() => part.notes.push(format!("'{escaped}' is no plain file: left out")),
@@ -67,15 +67,13 @@ impl Cluster for FolderCluster {
         let id = fingerprint.bytes().fold(7_u128, |sum, byte| sum.wrapping_mul(257).wrapping_add(byte.into()));
         let identity = ClusterIdentity { id: ClusterId::from_u128(id), name: "files".into(), fingerprint };
         let parts = [("files".into(), PartDescription::default())].into();
-        let nodes = vec![Node { id: "here".into(), ..Node::default() }];
-        Ok(Topology { identity, version: "1".into(), nodes, parts })
+        Ok(Topology { identity, version: "1".into(), nodes: vec![Node { id: "one".into(), ..Node::default() }], parts })
     }
     async fn freeze(&self, request: &FreezeRequest) -> Result<Frozen> {
-        let asked = request.scope.parts.iter().flatten();
-        if asked.clone().any(|(part, _)| part != "files") {
+        if request.scope.parts.iter().flatten().any(|(part, _)| part != "files") {
             return Err(Error::not_found("a folder has one part, 'files'"));
         }
-        if !request.since.is_empty() || asked.clone().any(|(_, filter)| !filter.is_everything()) {
+        if !request.since.is_empty() || request.scope.parts.iter().flatten().any(|(_, what)| !what.is_everything()) {
             return Err(Error::unsupported("a folder is backed up whole: no filters, no incrementals"));
         }
         let now = strongroom::system_environment().now();
@@ -105,10 +103,11 @@ impl Cluster for FolderCluster {
         Ok(Preflight { refusals: refusal.into_iter().collect(), warnings: vec![] })
     }
     async fn begin_restore(&self, id: SessionId, _: &RestoreOutline, how: &RestoreOptions) -> Result<RestoreSession> {
-        if how.truncate {
-            return Err(Error::unsupported("a folder is not emptied: restore into a new one"));
-        }
-        fs::create_dir_all(&self.0).map_err(|error| Error::from(error).within(self.0.display()))?;
+        let refusal = how.truncate.then(|| Error::unsupported("a folder is not emptied: restore into a new one"));
+        refusal.map_or(Ok(()), Err)?;
+        // Files that are not whole yet: what a killed restore leaves there is gone when it is finished or given up.
+        let unfinished = self.0.join(format!(".restoring-{id}"));
+        fs::create_dir_all(unfinished).map_err(|error| Error::from(error).within(self.0.display()))?;
         Ok(RestoreSession { id, options: how.clone(), detail: Value::Null })
     }
     async fn write(
@@ -120,9 +119,8 @@ impl Cluster for FolderCluster {
         mut body: ByteStream,
     ) -> Result<Applied> {
         let (target, how) = (self.path(&piece.name)?, &session.options);
-        // Dropped before `persist`, the temporary file is deleted: a target is there whole or not at all.
         fs::create_dir_all(target.parent().unwrap_or(&self.0))?;
-        let mut file = tempfile::NamedTempFile::new_in(target.parent().unwrap_or(&self.0))?;
+        let mut file = tempfile::NamedTempFile::new_in(self.0.join(format!(".restoring-{}", session.id)))?;
         while let Some(chunk) = body.next().await {
             file.write_all(&chunk?).map_err(|error| Error::from(error).within(&piece.name))?;
         }
@@ -140,10 +138,12 @@ impl Cluster for FolderCluster {
     async fn seal_step(&self, _: &RestoreSession, _: StepId) -> Result<()> {
         Ok(())
     }
-    async fn finish_restore(&self, _: RestoreSession) -> Result<RestoreReport> {
-        Ok(RestoreReport::default())
+    async fn finish_restore(&self, session: RestoreSession) -> Result<RestoreReport> {
+        let unfinished = self.0.join(format!(".restoring-{}", session.id));
+        fs::create_dir_all(&unfinished)?; // gone already when a lost reply is asked for again
+        Ok(fs::remove_dir_all(unfinished).map(|()| RestoreReport::default())?)
     }
-    async fn abort_restore(&self, _: RestoreSession) -> Result<()> {
-        Ok(())
+    async fn abort_restore(&self, session: RestoreSession) -> Result<()> {
+        self.finish_restore(session).await.map(drop)
     }
 }
