@@ -2,7 +2,9 @@
 
 pub mod data;
 pub mod folder;
+pub mod known;
 pub mod loading;
+pub mod made;
 pub mod measure;
 pub mod shapes;
 pub mod targets;
