@@ -60,11 +60,11 @@ fn place(at: usize) -> FrameId {
 
 /// Encodes all frames of one part into one buffer.
 pub(crate) fn encode(codec: &dyn Codec, frames: &[Bytes]) -> Result<(), Failure> {
-    let coder = codec.begin(&header())?;
+    let state = codec.begin(&header())?;
     let mut out = Vec::with_capacity(FRAME + (64 << 10));
     for (at, frame) in frames.iter().enumerate() {
         out.clear();
-        coder.encode(place(at), frame, &mut out)?;
+        state.encode(place(at), frame, &mut out)?;
         black_box(&out);
     }
     Ok(())
@@ -72,11 +72,11 @@ pub(crate) fn encode(codec: &dyn Codec, frames: &[Bytes]) -> Result<(), Failure>
 
 /// Decodes all frames of one part, which were `plain`, into one buffer.
 pub(crate) fn decode(codec: &dyn Codec, frames: &[Bytes], plain: &[Bytes]) -> Result<(), Failure> {
-    let coder = codec.begin(&header())?;
+    let state = codec.begin(&header())?;
     let mut out = Vec::with_capacity(FRAME);
     for (at, (frame, plain)) in frames.iter().zip(plain).enumerate() {
         out.clear();
-        coder.decode(place(at), frame, plain.len(), &mut out)?;
+        state.decode(place(at), frame, plain.len(), &mut out)?;
         black_box(&out);
     }
     Ok(())
@@ -84,10 +84,10 @@ pub(crate) fn decode(codec: &dyn Codec, frames: &[Bytes], plain: &[Bytes]) -> Re
 
 /// All frames of one part, encoded.
 pub(crate) fn encoded(codec: &dyn Codec, frames: &[Bytes]) -> Result<Vec<Bytes>, Failure> {
-    let coder = codec.begin(&header())?;
+    let state = codec.begin(&header())?;
     let encoded = frames.iter().enumerate().map(|(at, frame)| {
         let mut out = Vec::new();
-        coder.encode(place(at), frame, &mut out)?;
+        state.encode(place(at), frame, &mut out)?;
         out.shrink_to_fit();
         Ok(Bytes::from(out))
     });
