@@ -383,10 +383,11 @@ impl Lease {
             let newest = repository.newest_epoch(&self.folder).await?;
             let own = newest.epoch.as_ref().is_some_and(|epoch| epoch.holder == self.holder);
             match written {
-                Ok(()) if own && newest.number == number => {
-                    self.epoch.store(number, Ordering::Relaxed);
+                // A newer one of one's own: the work and what keeps the lease beside it renewed at once.
+                Ok(()) if own && (newest.number == number || !released) => {
+                    self.epoch.store(newest.number, Ordering::Relaxed);
                     self.renewed.store(now, Ordering::Relaxed);
-                    self.clean(number).await;
+                    self.clean(newest.number).await;
                     return Ok(true);
                 }
                 Ok(()) => return Ok(false),

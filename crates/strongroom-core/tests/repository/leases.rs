@@ -55,6 +55,25 @@ async fn a_take_over_waits_for_nobody_and_a_holder_who_lives_notices() {
     taken.check().await.unwrap();
 }
 
+/// The work looks at its lease before each commit, and what keeps the lease runs beside it.
+#[tokio::test(start_paused = true)]
+async fn a_holder_who_renews_twice_at_once_takes_nothing_from_himself() {
+    for seed in 1..=100 {
+        let storage = MemoryStorage::new();
+        let one = new_repository(storage.clone()).await;
+        let slow = reopen(&one, Shaken::new(&storage, seed, 50, 20), 2).await;
+        let lease = slow.lease("prune", terms(), Duration::ZERO).await.unwrap();
+        tokio::time::advance(Duration::from_secs(30)).await;
+        for round in 0..3 {
+            let (first, second, third) = tokio::join!(lease.renew(), lease.renew(), lease.check());
+            for result in [first, second, third] {
+                assert!(result.is_ok(), "seed {seed}, round {round}: {result:?}");
+            }
+        }
+        assert_eq!(one.lease("prune", terms(), Duration::ZERO).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_holder_who_renews_is_never_followed_whatever_the_wall_clocks_say() {
     let storage = MemoryStorage::new();

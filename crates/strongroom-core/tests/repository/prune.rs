@@ -99,11 +99,13 @@ async fn pins_leases_and_needs_spare_a_backup_at_both_phases() {
     let plan = repository.condemn(&prune_lease, &request, FREE).await.unwrap();
     let why: BTreeSet<(String, Why)> = plan.spared.iter().map(|spared| (spared.what.clone(), spared.why)).collect();
     assert_eq!(why, [(made[0].to_string(), Why::Pinned), (ghost.to_string(), Why::Unknown)].into());
+    prune_lease.release().await.unwrap();
     // Between the phases: one is pinned, the other held by a copy that had begun before.
     repository.pin(made[1], pin).await.unwrap();
     let reading = LeaseTerms::new(Purpose::Restore, "a copy").keeping([made[2]]);
     let reader = repository.lease("copy-1", reading, Duration::ZERO).await.unwrap();
     tokio::time::advance(GRACE).await;
+    let prune_lease = lease(&repository).await;
     let swept = reader.during(repository.sweep(&prune_lease, &delete(&[]), FREE)).await.unwrap();
     assert!(swept.backups.is_empty() && swept.objects == 0, "{swept:?}");
     assert_eq!(
