@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 use strongroom::Result;
 
 use crate::commands::{
-    backup, check, completions, copy, delete, demo, doctor, export, import, init, key, list, mend, pin, plan, prune,
-    restore, resume, status, verify, what_if, windows,
+    backup, check, completions, copy, delete, demo, doctor, export, import, init, inspect, key, list, mend, pin, plan,
+    prune, restore, resume, status, verify, what_if, windows,
 };
 use crate::context::Context;
 
@@ -57,8 +57,9 @@ pub(crate) enum Command {
     Hold(pin::HoldArguments),
     Release(pin::ReleaseArguments),
     Mend(mend::Arguments),
-    Import(import::Arguments),
-    Export(export::Arguments),
+    Inspect(Box<inspect::Arguments>),
+    Import(Box<import::Arguments>),
+    Export(Box<export::Arguments>),
     #[command(subcommand)]
     Key(key::Command),
     Doctor(doctor::Arguments),
@@ -89,6 +90,7 @@ impl Command {
             Self::Hold(arguments) => arguments.run(context).await,
             Self::Release(arguments) => arguments.run(context).await,
             Self::Mend(arguments) => arguments.run(context).await,
+            Self::Inspect(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,
             Self::Export(arguments) => arguments.run(context).await,
             Self::Key(command) => command.run(context).await,

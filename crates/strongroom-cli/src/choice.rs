@@ -27,10 +27,20 @@ impl Parts {
         self.parts.is_empty() && !self.tables.is_empty()
     }
 
+    /// The parts by name; empty: all.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.parts
+    }
+
+    /// What of each part is meant.
+    pub(crate) fn filter(&self) -> Filter {
+        let tables = (!self.tables.is_empty()).then(|| self.tables.iter().cloned().collect());
+        Filter { tables, ..Filter::default() }
+    }
+
     /// What is meant; `known` are the parts that there are, for tables of all of them.
     pub(crate) fn scope(&self, known: impl IntoIterator<Item = PartName>) -> Scope {
-        let tables = (!self.tables.is_empty()).then(|| self.tables.iter().cloned().collect());
-        let filter = Filter { tables, ..Filter::default() };
+        let filter = self.filter();
         let named = |part: PartName| (part, filter.clone());
         if self.need_names() {
             Scope { parts: Some(known.into_iter().map(named).collect()) }
@@ -96,6 +106,20 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
+    /// Which parts, and what of them.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.subject.parts
+    }
+
+    /// Whether anything was said that only a repository can answer.
+    pub(crate) fn is_of_a_repository(&self) -> bool {
+        self.at.is_some()
+            || self.exactly.is_some()
+            || self.backup.is_some()
+            || self.subject.cluster.is_some()
+            || self.nearest_earlier
+    }
+
     /// Plans what the arguments ask for.
     ///
     /// # Errors

@@ -12,7 +12,9 @@ mod progress;
 mod reference;
 mod removal;
 mod settings;
+mod source;
 mod text;
+mod tool_key;
 
 use std::process::ExitCode;
 

@@ -102,7 +102,7 @@ fn section(out: &mut String, before: &str, command: &Command) {
     }
     let _ = writeln!(out, "### `{usage}`\n");
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
-    let _ = writeln!(out, "{about}.\n");
+    let _ = writeln!(out, "{}.\n", about.trim_end_matches('.'));
     let own = command.get_arguments().filter(|argument| !argument.is_global_set());
     options(out, own.filter(|argument| !argument.is_positional() || argument.get_help().is_some()));
 }

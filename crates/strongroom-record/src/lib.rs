@@ -23,6 +23,7 @@ pub mod canonical;
 pub mod deletes;
 pub mod fold;
 pub mod folder;
+pub mod json;
 pub mod model;
 mod sieve;
 pub mod wrap;

@@ -3,6 +3,7 @@
 
 pub mod doctor;
 pub mod environment;
+pub mod inspect;
 mod keys;
 mod open;
 pub mod profile;

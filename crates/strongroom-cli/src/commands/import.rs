@@ -4,13 +4,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use strongroom::core::model::PartName;
 use strongroom::embedded::ImportOptions;
 use strongroom::service_folder::ServiceFolder;
 use strongroom::{Access, Error, Result, Timestamp};
 
+use crate::choice::Parts;
 use crate::context::Context;
 use crate::output::{DONE, count};
+use crate::settings::{Conflict, renaming};
 use crate::text;
+use crate::tool_key::ToolKey;
 
 /// Load folders of the reference tools into an embedded cluster
 #[derive(Debug, Args)]
@@ -26,10 +30,30 @@ pub(crate) struct Arguments {
     /// For a backup service's folder with several routines: which
     #[arg(long, value_name = "NAME")]
     routine: Option<String>,
+    #[command(flatten)]
+    key: ToolKey,
+    #[command(flatten)]
+    parts: Parts,
+    /// Import the namespace OLD under the name NEW (repeatable)
+    #[arg(long = "rename", value_name = "OLD=NEW", value_parser = renaming)]
+    renames: Vec<(PartName, PartName)>,
+    /// What becomes of a record that was there before
+    #[arg(long, value_enum, default_value_t)]
+    conflict: Conflict,
+    /// Leave out what has expired at this moment [default: keep everything]
+    #[arg(long, value_name = "TIME")]
+    now: Option<Timestamp>,
+    /// Leave out indexes and functions
+    #[arg(long)]
+    no_definitions: bool,
+    /// Import indexes and functions only
+    #[arg(long, conflicts_with = "no_definitions")]
+    no_data: bool,
 }
 
 impl Arguments {
     pub(crate) async fn run(self, context: &Context) -> Result<u8> {
+        let options = self.options()?;
         let mut folders = Vec::new();
         if ServiceFolder::is_one(&self.folder)? {
             let service = ServiceFolder::open(&self.folder, self.routine.as_deref())?;
@@ -48,10 +72,10 @@ impl Arguments {
             folders.push(self.folder);
         }
         let cluster = context.strongroom()?.embedded(&self.into, Access::Create)?;
-        let report = context.block(move || cluster.import_folders(&folders, &ImportOptions::default())).await?;
+        let report = context.block(move || cluster.import_folders(&folders, &options)).await?;
         let value = json!({
-            "written": report.written, "kept": report.kept, "indexes": report.indexes, "functions": report.functions,
-            "refused": report.refused, "refusals": report.refusals, "namespaces": report.namespaces,
+            "written": report.written, "kept": report.kept, "expired": report.expired, "filtered": report.filtered,
+            "indexes": report.indexes, "functions": report.functions, "refused": report.refused, "refusals": report.refusals, "namespaces": report.namespaces,
         });
         context.output.result(&value, || {
             let mut lines = vec![format!(
@@ -64,5 +88,20 @@ impl Arguments {
             lines.join("\n")
         })?;
         Ok(DONE)
+    }
+
+    fn options(&self) -> Result<ImportOptions> {
+        let names = self.parts.names();
+        Ok(ImportOptions {
+            key: self.key.read()?,
+            namespaces: (!names.is_empty()).then(|| names.iter().cloned().collect()),
+            rename: self.renames.iter().cloned().collect(),
+            filter: self.parts.filter(),
+            conflict: self.conflict.into(),
+            now: self.now,
+            no_definitions: self.no_definitions,
+            no_data: self.no_data,
+            ..ImportOptions::default()
+        })
     }
 }

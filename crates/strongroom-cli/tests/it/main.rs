@@ -4,6 +4,7 @@
 mod commands;
 mod demo;
 mod explaining;
+mod inspecting;
 #[cfg(unix)]
 mod interrupted;
 mod looking;

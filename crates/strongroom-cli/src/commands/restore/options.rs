@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use strongroom::core::cluster;
 use strongroom::core::cluster::RestoreOptions;
 use strongroom::core::model::PartName;
 use strongroom::{Proof, RestoreRequest, Result, Storage, Strongroom, Timestamp};
+
+use crate::settings::{Conflict, renaming};
 
 /// What happens in the target. A journal remembers it, so none of it goes with `--resume`.
 #[derive(Debug, Args)]
@@ -36,16 +37,6 @@ pub(super) struct InTarget {
     pub(super) dry_run: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Conflict {
-    /// The backup's replaces it
-    Replace,
-    /// It stays
-    Keep,
-    /// The one with the higher generation or write time stays
-    Newer,
-}
-
 /// How the source is proven before anything of the target changes.
 #[derive(Debug, Args)]
 pub(super) struct Proving {
@@ -72,11 +63,7 @@ impl InTarget {
         let renames: BTreeMap<PartName, PartName> = self.renames.iter().cloned().collect();
         RestoreOptions {
             truncate: self.truncate,
-            conflict: match self.conflict {
-                None | Some(Conflict::Replace) => cluster::Conflict::Replace,
-                Some(Conflict::Keep) => cluster::Conflict::Keep,
-                Some(Conflict::Newer) => cluster::Conflict::Newer,
-            },
+            conflict: self.conflict.unwrap_or_default().into(),
             rename: renames,
             now: self.now,
             no_definitions: self.no_definitions,
@@ -99,12 +86,5 @@ impl Proving {
         let staging: Option<Arc<dyn Storage>> =
             self.staging.as_deref().map(|staging| strongroom.storage(staging)).transpose()?;
         Ok(RestoreRequest { proof, staging, ..request })
-    }
-}
-
-fn renaming(text: &str) -> Result<(PartName, PartName), String> {
-    match text.split_once('=') {
-        Some((old, new)) if !old.is_empty() && !new.is_empty() => Ok((old.to_owned(), new.to_owned())),
-        _ => Err("write it OLD=NEW".to_owned()),
     }
 }
