@@ -19,7 +19,8 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `tests/servers/<script> PORT <arguments>`, installing the server if need be.
     pub(crate) fn start(script: &str, arguments: &[&str], environment: &[(&str, &Path)]) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(script);
+        // From the folder of all crates: tests of others start servers too.
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../strongroom-storage/tests/servers").join(script);
         let mut last = String::new();
         // Between choosing a free port and the server's taking it, somebody else may.
         for _ in 0..3 {
