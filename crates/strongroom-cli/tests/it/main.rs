@@ -1,6 +1,8 @@
 //! The built program from end to end, with a folder of its own for each test.
 #![cfg(test)]
 
+#[cfg(unix)]
+mod bad_input;
 mod cloud;
 mod commands;
 mod demo;
