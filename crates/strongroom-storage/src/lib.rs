@@ -26,7 +26,6 @@ mod locator;
 mod memory;
 mod probe;
 mod rules;
-mod secret;
 mod throttle;
 
 use std::sync::Arc;
@@ -41,8 +40,8 @@ pub use local::{LocalStorage, Space, space_at};
 pub use locator::redact_url;
 pub use memory::MemoryStorage;
 pub use probe::{ProbeReport, probe};
-pub use secret::{REDACTED, Secret};
 pub use strongroom_core::units::{ByteSize, Span};
+pub use strongroom_secret::{REDACTED, Secret};
 pub use throttle::Throttled;
 
 /// Opens the storage at a URL or path; see [`StorageConfig::from_url`] for the forms. Nothing is asked of the network yet.

@@ -9,7 +9,7 @@ use strongroom_core::{Error, Result};
 use url::form_urlencoded;
 
 use crate::config::{AzBlobConfig, GcsConfig, LocalConfig, MemoryConfig, Options, S3Config, StorageConfig};
-use crate::secret::{REDACTED, Secret};
+use strongroom_secret::{REDACTED, Secret};
 
 const LIMITS: &[&str] = &["read_limit", "write_limit"];
 const NETWORK: &[&str] = &[
