@@ -13,6 +13,7 @@
 //! - A **data piece** of a record backup is plain compact `.asb` text of one namespace, sorted by partition and, highest first, digest
 //!   ([`Digest::order`]), each digest once: written with [`asb::Encoder::COMPACT`].
 //! - A **deletes piece** is the small text form of [`deletes`], sorted likewise.
+//! - A **census piece**, in place of a deletes piece, says which records there are: the form of [`census`].
 //! - A **schema piece** is an `.asb` text that holds only indexes and functions.
 //!
 //! Every reader here takes hostile bytes: it gives an error that names the place, never panics, and never allocates for
@@ -20,6 +21,7 @@
 
 pub mod asb;
 pub mod canonical;
+pub mod census;
 pub mod deletes;
 pub mod fold;
 pub mod folder;

@@ -171,7 +171,7 @@ impl Sorted {
             match self.merge.step() {
                 Step::Want(source) => self.refill(source)?,
                 Step::Item(Change::Put(record)) => return Ok(Some(record)),
-                Step::Item(Change::Delete(_)) => {}
+                Step::Item(Change::Delete(_)) | Step::Nothing => {}
                 Step::Done => return Ok(None),
             }
         }

@@ -8,8 +8,9 @@ use strongroom_core::{ByteStream, Error, Result};
 use super::merge::{Merge, Step};
 use super::{Change, Sorted};
 use crate::asb::{Limits, entities};
+use crate::census::{self, CensusDecoder};
 use crate::deletes::tombstones;
-use crate::model::{Entity, Name};
+use crate::model::{Digest, Entity, Name};
 
 /// How many entities a batch has at most.
 const BATCH: usize = 1024;
@@ -28,7 +29,13 @@ pub enum Deletes {
 
 /// One backup's part in a fold.
 pub struct Layer {
-    changes: [BoxStream<'static, Result<Vec<Change>>>; 2],
+    changes: [BoxStream<'static, Result<Batch>>; 2],
+}
+
+/// What a source gives next.
+enum Batch {
+    Changes(Vec<Change>),
+    Census(Name, Vec<Digest>),
 }
 
 impl fmt::Debug for Layer {
@@ -47,10 +54,9 @@ impl Layer {
                 Entity::Index(index) => Err(misplaced("index", &index.name)),
                 Entity::Function(function) => Err(misplaced("function", &function.name)),
             };
-            batch?.into_iter().map(record).collect()
+            batch?.into_iter().map(record).collect::<Result<_>>().map(Batch::Changes)
         });
-        let gone = stream::iter(deletes).flat_map(tombstones);
-        let gone = gone.map(|batch| Ok(batch?.into_iter().map(Change::Delete).collect()));
+        let gone = stream::iter(deletes).flat_map(gone);
         // A delete of a layer outranks its record, so it comes first.
         Self { changes: [gone.boxed(), puts.boxed()] }
     }
@@ -68,10 +74,66 @@ impl Layer {
                     None => break,
                 }
             }
-            (!batch.is_empty()).then_some((Ok(batch), Some(records)))
+            (!batch.is_empty()).then_some((Ok(Batch::Changes(batch)), Some(records)))
         });
         Self { changes: [stream::empty().boxed(), batches.boxed()] }
     }
+}
+
+/// What one piece says is gone: by naming it, or by naming what is there.
+fn gone(piece: ByteStream) -> BoxStream<'static, Result<Batch>> {
+    let begin = async move {
+        let (first, piece) = begin(piece).await;
+        if first.starts_with(census::MAGIC) {
+            present(piece)
+        } else {
+            let named = tombstones(piece);
+            named.map(|batch| Ok(Batch::Changes(batch?.into_iter().map(Change::Delete).collect()))).boxed()
+        }
+    };
+    stream::once(begin).flatten().boxed()
+}
+
+/// The first bytes of a piece, as many as tell what it is, and the whole piece.
+async fn begin(mut piece: ByteStream) -> (Vec<u8>, ByteStream) {
+    let (mut first, mut taken) = (Vec::new(), Vec::new());
+    while first.len() < census::MAGIC.len()
+        && let Some(chunk) = piece.next().await
+    {
+        if let Ok(chunk) = &chunk {
+            first.extend_from_slice(chunk);
+        }
+        let failed = chunk.is_err();
+        taken.push(chunk);
+        if failed {
+            break;
+        }
+    }
+    (first, stream::iter(taken).chain(piece).boxed())
+}
+
+/// The digests of a census, in batches, one for each chunk.
+fn present(piece: ByteStream) -> BoxStream<'static, Result<Batch>> {
+    let state = Some((piece, CensusDecoder::default()));
+    stream::unfold(state, |state| async move {
+        let (mut piece, mut decoder) = state?;
+        loop {
+            let digests = match piece.next().await {
+                None => return decoder.finish().err().map(|error| (Err(error), None)),
+                Some(chunk) => chunk.and_then(|chunk| decoder.push(&chunk)),
+            };
+            match digests {
+                Err(error) => return Some((Err(error), None)),
+                Ok(digests) => {
+                    if let Some(namespace) = decoder.namespace().cloned() {
+                        return Some((Ok(Batch::Census(namespace, digests)), Some((piece, decoder))));
+                    }
+                }
+            }
+        }
+    })
+    .fuse()
+    .boxed()
 }
 
 fn misplaced(what: &str, name: &Name) -> Error {
@@ -80,7 +142,7 @@ fn misplaced(what: &str, name: &Name) -> Error {
 
 struct State {
     merge: Merge,
-    sources: Vec<BoxStream<'static, Result<Vec<Change>>>>,
+    sources: Vec<BoxStream<'static, Result<Batch>>>,
     deletes: Deletes,
 }
 
@@ -92,9 +154,14 @@ impl State {
         while batch.len() < BATCH && weight < CHUNK {
             match self.merge.step() {
                 Step::Want(source) => match self.sources[source].next().await {
-                    Some(changes) => self.merge.feed(source, changes?)?,
+                    Some(Ok(Batch::Changes(changes))) => self.merge.feed(source, changes)?,
+                    Some(Ok(Batch::Census(namespace, digests))) => {
+                        self.merge.feed_census(source, &namespace, digests)?;
+                    }
+                    Some(Err(error)) => return Err(error),
                     None => self.merge.end(source),
                 },
+                Step::Nothing => {}
                 Step::Item(Change::Delete(_)) if self.deletes == Deletes::Drop => {}
                 Step::Item(change) => {
                     if let Change::Put(record) = &change {
