@@ -93,6 +93,6 @@ fn one(
     }
     let set = field(1).unwrap_or_default();
     let asked = Asked { head: row.head, namespace, set, key: field(2), digest, ops: &row.ops };
-    let result = faults.refuse(&digest).map_or_else(|| write(store, &asked), Err);
+    let result = faults.refuse(&digest, true).map_or_else(|| write(store, &asked), Err);
     answer.row(index, result.err().unwrap_or(OK), store.get(namespace, &digest));
 }

@@ -20,6 +20,8 @@ pub struct Faults {
     pub refuse_records: BTreeMap<[u8; 20], u8>,
     /// A query ends with this result after its last record; so many queries.
     pub end_with: Option<(u8, u32)>,
+    /// Who may log in: user, and the hash of the password. `None`: there is no security.
+    pub login: Option<(String, String)>,
     /// Nodes that answer nothing at all.
     pub silent: BTreeSet<String>,
 }
@@ -47,11 +49,11 @@ impl Faults {
     }
 
     /// The result that a write of this record shall get instead of being done.
-    pub(crate) fn refuse(&mut self, digest: &[u8; 20]) -> Option<u8> {
+    pub(crate) fn refuse(&mut self, digest: &[u8; 20], is_change: bool) -> Option<u8> {
         if let Some(result) = self.refuse_records.get(digest) {
             return Some(*result);
         }
-        if self.refuse_writes.is_empty() { None } else { Some(self.refuse_writes.remove(0)) }
+        if self.refuse_writes.is_empty() || !is_change { None } else { Some(self.refuse_writes.remove(0)) }
     }
 
     /// Whether the answer to this write shall be lost.

@@ -25,7 +25,7 @@ fn value(command: &str, node: &NodeState, layout: &Layout, store: &mut Store) ->
     let (name, argument) = command.split_once([':', '/']).unwrap_or((command, ""));
     let words: BTreeMap<&str, &str> = argument.split(';').filter_map(|word| word.split_once('=')).collect();
     match name {
-        "build" => "8.1.2.0".to_owned(),
+        "build" => store.builds.get(&node.id).cloned().unwrap_or_else(|| "8.1.2.0".to_owned()),
         "version" => "Aerospike Community Edition build 8.1.2.0".to_owned(),
         "edition" => "Aerospike Community Edition".to_owned(),
         "node" => node.id.clone(),
@@ -52,10 +52,17 @@ fn value(command: &str, node: &NodeState, layout: &Layout, store: &mut Store) ->
             store.functions.remove(*name);
             "ok".to_owned()
         }),
+        "racks" => racks(layout, store),
         "truncate" if !words.contains_key("set") => bad(),
         "truncate" | "truncate-namespace" => truncate(&words, store),
         _ => "ERROR:4:unrecognized command".to_owned(),
     }
+}
+
+/// Each node is a rack of its own.
+fn racks(layout: &Layout, store: &Store) -> String {
+    let racks: Vec<String> = (1..).zip(layout.alive.keys()).map(|(rack, node)| format!("rack_{rack}={node}")).collect();
+    store.namespaces.keys().map(|name| format!("ns={name}:{}", racks.join(":"))).collect::<Vec<_>>().join(";")
 }
 
 /// Whoever asks for the time lets it go on, if the clock is set to.

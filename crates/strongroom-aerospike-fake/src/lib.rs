@@ -15,6 +15,7 @@ mod batch;
 mod faults;
 mod filter;
 mod info;
+mod login;
 mod node;
 mod pack;
 mod query;

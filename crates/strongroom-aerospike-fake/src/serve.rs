@@ -12,14 +12,17 @@ use crate::node::{NodeState, Shared};
 use crate::query::{ENDED, Query};
 use crate::record::partition_of;
 use crate::request::Request;
-use crate::{batch, info, single};
+use crate::{batch, info, login, single};
 
 /// The largest request that is taken.
 const LARGEST: u64 = 64 << 20;
 const INFO: u8 = 1;
+const ADMIN: u8 = 2;
 const MESSAGE: u8 = 3;
 const BATCH: u8 = 8;
 const WRITE: u8 = 1;
+const DELETE: u8 = 2;
+const NOT_LOGGED_IN: u8 = 80;
 
 /// Accepts connections until it is aborted, and takes them along then.
 pub(crate) async fn serve(listener: TcpListener, node: NodeState, shared: Arc<Shared>) {
@@ -40,6 +43,7 @@ pub(crate) async fn serve(listener: TcpListener, node: NodeState, shared: Arc<Sh
 /// Serves one connection until it ends. What is no request ends it, as at a server.
 async fn connection(mut socket: TcpStream, node: NodeState, shared: Arc<Shared>) -> Option<()> {
     socket.set_nodelay(true).ok()?;
+    let mut logged_in = false;
     loop {
         let mut head = [0; 8];
         socket.read_exact(&mut head).await.ok()?;
@@ -53,7 +57,18 @@ async fn connection(mut socket: TcpStream, node: NodeState, shared: Arc<Shared>)
         if shared.faults().silent.contains(&node.id) {
             continue;
         }
+        let guard = shared.faults().login.clone();
         match kind {
+            ADMIN => {
+                let (answer, right) = login::answer(&body, guard.as_ref());
+                logged_in = right;
+                socket.write_all(&frame(ADMIN, &answer)).await.ok()?;
+            }
+            MESSAGE if guard.is_some() && !logged_in => {
+                let mut answer = Answer::default();
+                answer.last(NOT_LOGGED_IN);
+                send(&mut socket, answer).await?;
+            }
             INFO => {
                 let text = info::answer(&body, &node, &shared.layout(), &mut shared.store());
                 socket.write_all(&frame(INFO, &text)).await.ok()?;
@@ -88,9 +103,11 @@ async fn one(socket: &mut TcpStream, request: &Request<'_>, node: &NodeState, sh
         let is_mine = shared.layout().owner(namespace, partition_of(&digest), 0) == Some(&*node.id);
         let (mut store, mut faults) = (shared.store(), shared.faults());
         if is_mine {
-            let refuse = if is_write { faults.refuse(&digest) } else { None };
+            // Deleting what is not there never comes to the device.
+            let is_change = is_write && (request.head.info2 & DELETE == 0 || store.get(namespace, &digest).is_some());
+            let refuse = if is_write { faults.refuse(&digest, is_change) } else { None };
             let answer = single::answer(&mut store, request, refuse);
-            (answer, is_write && faults.lose_answer())
+            (answer, is_change && faults.lose_answer())
         } else {
             let mut answer = Answer::default();
             answer.result(NOT_HERE, None);

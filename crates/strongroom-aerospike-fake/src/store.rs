@@ -57,6 +57,8 @@ pub struct Store {
     pub(crate) now_millis: i64,
     /// How far the clock goes on when it is asked for.
     pub(crate) tick_millis: i64,
+    /// Nodes of another version.
+    pub(crate) builds: BTreeMap<String, String>,
     /// By how much nodes tell another time.
     pub(crate) skew_seconds: BTreeMap<String, i64>,
 }
@@ -128,6 +130,11 @@ impl Store {
     /// From now on the clock goes on by so much whenever somebody asks for it.
     pub fn tick_by(&mut self, millis: i64) {
         self.tick_millis = millis;
+    }
+
+    /// Lets a node tell another version.
+    pub fn build(&mut self, node: &str, version: &str) {
+        self.builds.insert(node.to_owned(), version.to_owned());
     }
 
     /// Lets a node tell a time that is off by so many seconds.

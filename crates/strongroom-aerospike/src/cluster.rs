@@ -45,7 +45,7 @@ impl AerospikeCluster {
     /// # Errors
     /// `Invalid` for a configuration that makes no sense; `Unavailable` when the environment gives no random bytes.
     pub fn open(config: AerospikeConfig, environment: &Environment) -> Result<Self> {
-        config.client()?;
+        config.check()?;
         // Queries are told apart by numbers, also those of other clients.
         let queries = AtomicU64::new(u64::from_le_bytes(environment.random()?));
         let (client, identity, sessions, told) = Default::default();
@@ -133,6 +133,7 @@ impl Cluster for AerospikeCluster {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             incremental: true,
+            deletes_seen: self.config().backup.digest_census,
             fold: true,
             truncate: true,
             parallelism: self.config().backup.parallelism,
@@ -187,7 +188,7 @@ impl Cluster for AerospikeCluster {
     }
 
     async fn finish_restore(&self, session: RestoreSession) -> Result<RestoreReport> {
-        Ok(self.finish_session(&session))
+        self.finish_session(&session).await
     }
 
     async fn abort_restore(&self, session: RestoreSession) -> Result<()> {

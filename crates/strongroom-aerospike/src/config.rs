@@ -6,6 +6,8 @@ use strongroom_core::id::ClusterId;
 use strongroom_core::units::{ByteSize, Span};
 use strongroom_core::{Error, Result};
 
+use crate::login::{LoginConfig, TlsConfig};
+
 /// How a cluster is reached, read and written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -16,6 +18,10 @@ pub struct AerospikeConfig {
     pub name: Option<String>,
     /// Our own id of it. Absent: made of its name, so that it is the same each time.
     pub id: Option<ClusterId>,
+    /// Who asks. Absent: the cluster has no security.
+    pub login: Option<LoginConfig>,
+    /// TLS. Absent: plain.
+    pub tls: Option<TlsConfig>,
     /// Use the alternate addresses that nodes tell of.
     pub alternate_addresses: bool,
     /// How long making a connection may take, login included.
@@ -37,6 +43,7 @@ pub struct AerospikeConfig {
 /// How a cluster is backed up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "a list of independent options")]
 pub struct BackupConfig {
     /// What is taken off the slowest clock and added to the fastest: for writes that were under way.
     pub clock_margin: Span,
@@ -46,11 +53,32 @@ pub struct BackupConfig {
     pub gathered_bytes: ByteSize,
     /// How many pieces are read at once.
     pub parallelism: u16,
+    /// Leave out records: only definitions. The backup is partial.
+    pub no_records: bool,
+    /// Leave out secondary indexes.
+    pub no_indexes: bool,
+    /// Leave out functions.
+    pub no_functions: bool,
+    /// Only records that never expire. The backup is partial.
+    pub only_without_expiry: bool,
+    /// At most so many records of each namespace; 0 = all. The backup is partial.
+    pub max_records: u64,
+    /// Only partitions whose master is one of these nodes, by id or `host:port`. The backup is partial.
+    pub nodes: Vec<String>,
+    /// Only partitions whose master is in one of these racks, by id. The backup is partial.
+    pub racks: Vec<String>,
+    /// Leave out what is written after the window's end, as the reference service does. **A record that changes again before
+    /// it is read is then in no backup**; only for those who need the old behaviour.
+    pub sealed: bool,
+    /// Store the digests of all records with each incremental, 20 bytes each, so that a restored chain brings no deleted record
+    /// back.
+    pub digest_census: bool,
 }
 
 /// How a cluster is restored into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "a list of independent options")]
 pub struct RestoreConfig {
     /// Most records of one batch; 1: every record is written alone.
     pub batch_records: u32,
@@ -62,6 +90,16 @@ pub struct RestoreConfig {
     pub write_timeout: Span,
     /// How far the nodes' clocks may be apart for a truncate: what it cuts off is told by time.
     pub most_clock_skew: Span,
+    /// Keep bins of existing records that the backup does not have, instead of replacing whole records.
+    pub merge_bins: bool,
+    /// Let every record that expires live longer by this.
+    pub extra_ttl: Span,
+    /// Leave out records that the server will not take (too big, a bin's name too long), count and list them, and go on.
+    pub ignore_record_errors: bool,
+    /// Delete with tombstones; only the enterprise edition does.
+    pub durable_deletes: bool,
+    /// Wait at the end until all restored indexes are built.
+    pub wait_for_indexes: bool,
 }
 
 impl Default for AerospikeConfig {
@@ -70,6 +108,8 @@ impl Default for AerospikeConfig {
             seeds: Vec::new(),
             name: None,
             id: None,
+            login: None,
+            tls: None,
             alternate_addresses: false,
             connect_timeout: Span::secs(5),
             silence_timeout: Span::secs(30),
@@ -89,6 +129,15 @@ impl Default for BackupConfig {
             piece_bytes: ByteSize::mib(32),
             gathered_bytes: ByteSize::mib(4),
             parallelism: 8,
+            no_records: false,
+            no_indexes: false,
+            no_functions: false,
+            only_without_expiry: false,
+            max_records: 0,
+            nodes: Vec::new(),
+            racks: Vec::new(),
+            sealed: false,
+            digest_census: false,
         }
     }
 }
@@ -101,6 +150,11 @@ impl Default for RestoreConfig {
             batches_in_flight: 8,
             write_timeout: Span::secs(10),
             most_clock_skew: Span::secs(15),
+            merge_bins: false,
+            extra_ttl: Span::secs(0),
+            ignore_record_errors: false,
+            durable_deletes: false,
+            wait_for_indexes: true,
         }
     }
 }
@@ -111,17 +165,42 @@ impl AerospikeConfig {
         Self { seeds: seeds.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 
-    pub(crate) fn client(&self) -> Result<ClientOptions> {
+    /// Checks what can be checked without a network or files.
+    ///
+    /// # Errors
+    /// `Invalid`, with what to change.
+    pub fn check(&self) -> Result<()> {
+        self.seeds()?;
+        let backup = &self.backup;
+        let narrow = backup.max_records > 0 || backup.only_without_expiry || backup.no_records;
+        if backup.digest_census && (narrow || !backup.nodes.is_empty() || !backup.racks.is_empty()) {
+            return Err(Error::invalid(
+                "a digest census needs all records: what an option leaves out would count as deleted",
+            )
+            .hint("take out max-records, only-without-expiry, no-records, nodes and racks, or the census"));
+        }
+        Ok(())
+    }
+
+    fn seeds(&self) -> Result<Vec<(String, u16)>> {
         if self.seeds.is_empty() {
             return Err(Error::invalid("no address of the Aerospike cluster was given")
                 .hint("name at least one node, such as aerospike://host:3000"));
         }
-        let seeds = self.seeds.iter().map(|seed| address(seed)).collect::<Result<Vec<_>>>()?;
+        self.seeds.iter().map(|seed| address(seed)).collect()
+    }
+
+    /// How the client connects. Reads the secrets and certificates that are referred to.
+    pub(crate) fn client(&self) -> Result<ClientOptions> {
+        let tls = self.tls.as_ref().map(TlsConfig::options).transpose()?;
+        let credentials = self.login.as_ref().map(|login| login.credentials(tls.is_some())).transpose()?;
         Ok(ClientOptions {
+            credentials,
+            tls,
             alternate_addresses: self.alternate_addresses,
             connect_timeout: self.connect_timeout.0,
             silence_timeout: self.silence_timeout.0,
-            ..ClientOptions::new(seeds)
+            ..ClientOptions::new(self.seeds()?)
         })
     }
 }
@@ -158,7 +237,25 @@ mod tests {
         for wrong in ["", ":3000", "db1:", "db1:x", "db1:0", "db1:70000", "[::1", "[]:3"] {
             assert!(address(wrong).unwrap_err().advice().is_some(), "{wrong}");
         }
-        let none = AerospikeConfig::default().client().unwrap_err();
+        let none = AerospikeConfig::default().check().unwrap_err();
         assert!(none.message().contains("no address"), "{none}");
+    }
+
+    #[test]
+    fn a_census_of_some_records_is_refused() {
+        let mut config = AerospikeConfig::of_seeds(["a"]);
+        config.backup.digest_census = true;
+        config.check().unwrap();
+        config.backup.max_records = 5;
+        assert!(config.check().unwrap_err().message().contains("would count as deleted"));
+    }
+
+    #[test]
+    fn a_configuration_reads_back_as_it_was_written() {
+        let mut config = AerospikeConfig::of_seeds(["a:1", "b"]);
+        config.restore.extra_ttl = Span::days(2);
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<AerospikeConfig>(&text).unwrap(), config);
+        assert!(serde_json::from_str::<AerospikeConfig>(r#"{"seeds": ["a"], "no-such": 1}"#).is_err());
     }
 }

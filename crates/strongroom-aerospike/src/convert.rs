@@ -20,9 +20,7 @@ impl Intake {
     }
 
     /// The record of a message, which lies in `body`: its values share that memory.
-    pub(crate) fn record(&mut self, message: &Message<'_>, body: &Bytes) -> Result<Record> {
-        let digest = message.digest.ok_or_else(|| Error::invalid("the server sent a record without a digest"))?;
-        let digest = Digest(*digest);
+    pub(crate) fn record(&mut self, digest: Digest, message: &Message<'_>, body: &Bytes) -> Result<Record> {
         self.read(digest, message, body).map_err(|error| {
             let set =
                 message.set.map(String::from_utf8_lossy).map_or_else(String::new, |set| format!(" of set '{set}'"));

@@ -14,6 +14,7 @@ use strongroom_record::{Name, Record};
 
 use crate::AerospikeCluster;
 use crate::send::{Job, Load};
+use crate::tally::Tally;
 
 /// What one piece writes.
 pub(crate) struct Delivery {
@@ -25,11 +26,17 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    pub(crate) async fn new(cluster: &AerospikeCluster, options: &RestoreOptions, target: &Name) -> Result<Self> {
+    pub(crate) async fn new(
+        cluster: &AerospikeCluster,
+        options: &RestoreOptions,
+        target: &Name,
+        tally: Tally,
+    ) -> Result<Self> {
+        let replace = if cluster.config().restore.merge_bins { Exists::Update } else { Exists::Replace };
         let (exists, only_newer_generation) = match options.conflict {
-            Conflict::Replace => (Exists::Replace, false),
+            Conflict::Replace => (replace, false),
             Conflict::Keep => (Exists::CreateOnly, false),
-            Conflict::Newer => (Exists::Replace, true),
+            Conflict::Newer => (replace, true),
         };
         // Whether there is a cluster at all shows before anything of the body is read.
         cluster.client().await?;
@@ -37,6 +44,7 @@ impl Delivery {
             cluster: cluster.clone(),
             target: target.clone(),
             policy: WritePolicy { exists, only_newer_generation },
+            tally,
             now: options.now.map(|now| now.micros().div_euclid(1_000_000)),
         };
         let (open, flying, applied) = (BTreeMap::new(), FuturesUnordered::new(), Applied::default());

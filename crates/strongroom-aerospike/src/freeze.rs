@@ -10,12 +10,11 @@ use strongroom_core::cluster::{FreezeRequest, Frozen, FrozenPart};
 use strongroom_core::model::{Applies, Deletes, Filter, Window};
 use strongroom_core::{Error, Result, Timestamp};
 use strongroom_record::Sieve;
-use strongroom_record::model::PARTITIONS;
 
 use crate::AerospikeCluster;
 use crate::clocks::Clocks;
 use crate::describe::{NamespaceInfo, missing};
-use crate::piece::{PieceDetail, Sizes};
+use crate::piece::{Omitted, PieceDetail, Sizes};
 
 /// How much later than the last backup a moment may be waited for, in seconds.
 const PATIENCE: i64 = 30;
@@ -44,13 +43,13 @@ impl AerospikeCluster {
         for (part, filter) in wanted {
             let info = sizes.get(&part).ok_or_else(|| missing(&part))?;
             let since = request.since.get(&part).copied();
-            let frozen = self.freeze_part(&part, filter, since, clocks, info);
+            let frozen = self.freeze_part(&part, filter, since, clocks, info).await;
             parts.push(frozen.map_err(|error| error.within(format_args!("part '{part}'")))?);
         }
         Ok(Frozen { parts, failed: BTreeMap::new(), token: Value::Null })
     }
 
-    fn freeze_part(
+    async fn freeze_part(
         &self,
         part: &str,
         filter: Filter,
@@ -60,13 +59,33 @@ impl AerospikeCluster {
     ) -> Result<FrozenPart> {
         let config = &self.config().backup;
         let since = since.map(Timestamp::millis);
-        let whole = PieceDetail {
-            part: part.to_owned(),
-            partitions: (0, PARTITIONS - 1),
-            filter: filter.clone(),
-            since,
-            gathered: 1,
+        let (until, mut settled) = (self.until(clocks), self.settled(clocks));
+        let mut left_out = self.choose(part).await?;
+        let mut notes = Vec::new();
+        let mut whole = PieceDetail::whole(part, filter.clone(), since);
+        whole.chosen = left_out.chosen;
+        whole.omitted = Omitted {
+            indexes: config.no_indexes,
+            functions: config.no_functions,
+            expiring: config.only_without_expiry,
+            max_records: config.max_records,
         };
+        if config.sealed {
+            settled = until;
+            whole.before = Some(until.millis());
+            notes.push(
+                "sealed: a record that changed again before it was read is in no backup, until the next base"
+                    .to_owned(),
+            );
+        }
+        let what = [(config.no_indexes, "indexes are left out"), (config.no_functions, "functions are left out")];
+        notes.extend(what.iter().filter(|(omitted, _)| *omitted).map(|(_, note)| (*note).to_owned()));
+        let what = [
+            (config.no_records, "records: an option leaves them out".to_owned()),
+            (config.only_without_expiry, "records that expire: an option leaves them out".to_owned()),
+            (config.max_records > 0, format!("records beyond the first {}", config.max_records)),
+        ];
+        left_out.missing.extend(what.into_iter().filter(|(omitted, _)| *omitted).map(|(_, missing)| missing));
         let sizes = Sizes {
             records: info.records,
             bytes: info.bytes,
@@ -74,9 +93,17 @@ impl AerospikeCluster {
             gathered_bytes: config.gathered_bytes.0,
             least_pieces: config.parallelism.max(1),
         };
-        let mut pieces = vec![whole.schema()?];
-        pieces.extend(whole.records(&sizes)?);
-        let mut notes = Vec::new();
+        let mut pieces = Vec::new();
+        if !(config.no_indexes && config.no_functions) {
+            pieces.push(whole.schema()?);
+        }
+        if !config.no_records {
+            pieces.extend(whole.records(&sizes)?);
+            // A base needs none: what it does not hold is not there.
+            if config.digest_census && since.is_some() {
+                pieces.extend(whole.census(&sizes)?);
+            }
+        }
         let skew = clocks.fastest - clocks.slowest;
         if skew > SKEW {
             notes.push(format!("the nodes' clocks are {skew} s apart: the window is wider by that"));
@@ -84,11 +111,11 @@ impl AerospikeCluster {
         Ok(FrozenPart {
             part: part.to_owned(),
             filter,
-            window: Window::new(since.map(Timestamp::from_millis), self.until(clocks), self.settled(clocks))?,
+            window: Window::new(since.map(Timestamp::from_millis), until, settled)?,
             applies: Applies::Cover,
-            deletes: Deletes::Unseen,
+            deletes: if config.digest_census { Deletes::Seen } else { Deletes::Unseen },
             pieces,
-            missing: Vec::new(),
+            missing: left_out.missing,
             notes,
         })
     }

@@ -13,6 +13,15 @@ use strongroom_record::asb::Encoder;
 
 use crate::convert::Intake;
 
+/// What is gathered of each record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Its text.
+    Records,
+    /// Its digest's 20 bytes.
+    Digests,
+}
+
 /// One partition on its way.
 #[derive(Debug)]
 struct Slot {
@@ -64,9 +73,9 @@ impl Group {
     }
 
     /// Takes a record in.
-    pub(crate) fn take(&mut self, message: &Message<'_>, body: &Bytes, intake: &mut Intake) -> Result<()> {
-        let record = intake.record(message, body)?;
-        let digest = record.digest;
+    pub(crate) fn take(&mut self, form: Form, message: &Message<'_>, body: &Bytes, intake: &mut Intake) -> Result<()> {
+        let digest = message.digest.ok_or_else(|| Error::invalid("the server sent a record without a digest"))?;
+        let digest = Digest(*digest);
         let Some(slot) = self.slot(digest.partition()).filter(|slot| !slot.done) else {
             return Err(Error::invalid(format!("the server sent record {digest}, whose partition was not asked for")));
         };
@@ -76,10 +85,13 @@ impl Group {
             ))
             .hint("please report it, with the server's version"));
         }
+        let before = slot.text.len();
+        match form {
+            Form::Digests => slot.text.extend_from_slice(digest.as_bytes()),
+            Form::Records => Encoder::COMPACT.record(&mut slot.text, &intake.record(digest, message, body)?)?,
+        }
         slot.last = Some(digest);
         slot.records += 1;
-        let before = slot.text.len();
-        Encoder::COMPACT.record(&mut slot.text, &record)?;
         let grown = slot.text.len() - before;
         self.gathered += grown;
         Ok(())

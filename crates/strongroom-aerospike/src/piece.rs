@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use strongroom_core::cluster::{PieceKind, PieceSpec};
 use strongroom_core::model::Filter;
 use strongroom_core::{Error, Result};
+use strongroom_record::Sieve;
 use strongroom_record::model::PARTITIONS;
 
 /// What the text adds to a record: field marks, namespace, digest in base64.
@@ -22,11 +23,43 @@ pub(crate) struct PieceDetail {
     /// Only what was last written at or after this moment, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<i64>,
+    /// Only what was last written before this moment, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<i64>,
+    /// Only these partitions, as ranges; empty: all. The rest is left to other nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) chosen: Vec<(u16, u16)>,
     /// How many neighbouring partitions are asked for in one query.
     pub(crate) gathered: u16,
+    /// What an option leaves out.
+    #[serde(default, skip_serializing_if = "Omitted::is_nothing")]
+    pub(crate) omitted: Omitted,
+}
+
+/// What an option leaves out of a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Omitted {
+    pub(crate) indexes: bool,
+    pub(crate) functions: bool,
+    pub(crate) expiring: bool,
+    /// At most so many records; 0: all.
+    pub(crate) max_records: u64,
+}
+
+impl Omitted {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl PieceDetail {
+    /// All of a namespace, before it is cut.
+    pub(crate) fn whole(part: &str, filter: Filter, since: Option<i64>) -> Self {
+        let (part, partitions, chosen) = (part.to_owned(), (0, PARTITIONS - 1), Vec::new());
+        Self { part, partitions, filter, since, before: None, chosen, gathered: 1, omitted: Omitted::default() }
+    }
+
     pub(crate) fn of(piece: &PieceSpec) -> Result<Self> {
         let detail: Self = serde_json::from_value(piece.detail.clone()).map_err(|error| {
             Error::invalid(format!("piece '{}' was not frozen by an Aerospike cluster", piece.name)).because(error)
@@ -41,12 +74,26 @@ impl PieceDetail {
         let (first, last) = self.partitions;
         let name = match kind {
             PieceKind::Schema => "schema".to_owned(),
-            PieceKind::Deletes => format!("deletes-{first:04}-{last:04}"),
+            PieceKind::Deletes => format!("census-{first:04}-{last:04}"),
             PieceKind::Data | PieceKind::Log => format!("records-{first:04}-{last:04}"),
         };
         let detail =
             serde_json::to_value(self).map_err(|error| Error::internal("a piece can't be described").because(error))?;
         Ok(PieceSpec { bytes: Some(bytes), detail, ..PieceSpec::new(name, kind) })
+    }
+
+    fn chosen_within(&self, (first, last): (u16, u16)) -> Vec<(u16, u16)> {
+        let within = self.chosen.iter().filter(|(from, to)| *from <= last && *to >= first);
+        within.map(|(from, to)| ((*from).max(first), (*to).min(last))).collect()
+    }
+
+    /// The partitions that are meant, in ascending order.
+    pub(crate) fn wanted(&self) -> Result<Vec<u16>> {
+        let sieve = Sieve::beside_expression(&self.filter)?;
+        let ranges = sieve.ranges(self.partitions);
+        let all = ranges.into_iter().flat_map(|(first, last)| first..=last);
+        let chosen = |partition: &u16| self.chosen.iter().any(|(from, to)| (*from..=*to).contains(partition));
+        Ok(all.filter(|partition| self.chosen.is_empty() || chosen(partition)).collect())
     }
 
     /// The piece with the indexes and functions.
@@ -56,17 +103,32 @@ impl PieceDetail {
 
     /// The records as pieces, each a range of partitions; together they are all of them, in the order of their names.
     pub(crate) fn records(&self, sizes: &Sizes) -> Result<Vec<PieceSpec>> {
+        self.cut(PieceKind::Data, sizes)
+    }
+
+    /// The digests of all records as pieces.
+    pub(crate) fn census(&self, sizes: &Sizes) -> Result<Vec<PieceSpec>> {
+        self.cut(PieceKind::Deletes, &Sizes { bytes: 0, ..*sizes })
+    }
+
+    fn cut(&self, kind: PieceKind, sizes: &Sizes) -> Result<Vec<PieceSpec>> {
         let text = sizes.bytes.saturating_add(sizes.records.saturating_mul(TEXT_BYTES));
         let pieces = text.div_ceil(sizes.piece_bytes.max(1)).max(u64::from(sizes.least_pieces));
-        let pieces = pieces.clamp(1, u64::from(PARTITIONS)).next_power_of_two();
+        // So many records and no more are only counted within one piece.
+        let most = if self.omitted.max_records > 0 { 1 } else { u64::from(PARTITIONS) };
+        let pieces = pieces.clamp(1, most).next_power_of_two();
         let width = PARTITIONS / u16::try_from(pieces).unwrap_or(PARTITIONS);
         let fitting = sizes.gathered_bytes / (text / u64::from(PARTITIONS)).max(1);
-        let gathered = u16::try_from(fitting).unwrap_or(PARTITIONS).clamp(1, width);
+        let widest = if self.omitted.max_records > 0 { 1 } else { width };
+        let gathered = u16::try_from(fitting).unwrap_or(PARTITIONS).clamp(1, widest);
         (0..PARTITIONS)
             .step_by(usize::from(width))
+            // A piece of which nothing is chosen is none.
+            .filter(|first| self.chosen.is_empty() || !self.chosen_within((*first, *first + (width - 1))).is_empty())
             .map(|first| {
                 let partitions = (first, first + (width - 1));
-                Self { partitions, gathered, ..self.clone() }.spec(PieceKind::Data, text / pieces)
+                let chosen = self.chosen_within(partitions);
+                Self { partitions, chosen, gathered, ..self.clone() }.spec(kind, text / pieces)
             })
             .collect()
     }
@@ -87,8 +149,7 @@ mod tests {
     use super::*;
 
     fn detail() -> PieceDetail {
-        let (partitions, filter) = ((0, PARTITIONS - 1), Filter::default());
-        PieceDetail { part: "test".into(), partitions, filter, since: None, gathered: 1 }
+        PieceDetail::whole("test", Filter::default(), None)
     }
 
     #[test]

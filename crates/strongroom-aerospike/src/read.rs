@@ -13,14 +13,14 @@ use strongroom_aerospike_wire::{Class, Digest as WireDigest, WireError};
 use strongroom_core::cluster::{PieceKind, PieceReader, PieceSpec, PieceSummary};
 use strongroom_core::{ByteStream, Error, Result};
 use strongroom_record::asb::Encoder;
-use strongroom_record::{Name, Sieve};
+use strongroom_record::{Name, census};
 use tokio::sync::oneshot;
 
 use crate::AerospikeCluster;
 use crate::convert::Intake;
 use crate::fault::{fault, nonsense, refused};
 use crate::freeze::expression_of;
-use crate::group::Group;
+use crate::group::{Form, Group};
 use crate::patience::Patience;
 use crate::piece::PieceDetail;
 
@@ -36,8 +36,9 @@ impl AerospikeCluster {
         let detail = PieceDetail::of(piece)?;
         let source = match piece.kind {
             PieceKind::Schema => Source::Schema(self.schema_text(&detail).await?),
-            PieceKind::Data => Source::Records(Box::new(Reading::new(self.clone(), detail)?)),
-            PieceKind::Deletes | PieceKind::Log => {
+            PieceKind::Data => Source::Records(Box::new(Reading::new(self.clone(), detail, Form::Records)?)),
+            PieceKind::Deletes => Source::Records(Box::new(Reading::new(self.clone(), detail, Form::Digests)?)),
+            PieceKind::Log => {
                 return Err(Error::invalid(format!("piece '{}': a live cluster has no such pieces", piece.name)));
             }
         };
@@ -94,12 +95,15 @@ fn body(cluster: AerospikeCluster, source: Source, told: oneshot::Sender<Result<
 struct Reading {
     cluster: AerospikeCluster,
     part: String,
+    form: Form,
     set: Option<Vec<u8>>,
     bins: Vec<Vec<u8>>,
     filter: Option<Expression>,
     intake: Intake,
     most_gathered: usize,
     rest: VecDeque<Vec<u16>>,
+    /// At most so many records.
+    most: Option<u64>,
     group: Group,
     /// Whom to ask for what next.
     queries: Vec<(Arc<Node>, Vec<u16>)>,
@@ -107,13 +111,15 @@ struct Reading {
     /// Why something has to be asked for again.
     failed: Option<Error>,
     patience: Patience,
+    /// The lines at the top, until they are handed on.
+    head: Vec<u8>,
+    ended: bool,
     out: Vec<u8>,
     summary: PieceSummary,
 }
 
 impl Reading {
-    fn new(cluster: AerospikeCluster, detail: PieceDetail) -> Result<Self> {
-        let sieve = Sieve::beside_expression(&detail.filter)?;
+    fn new(cluster: AerospikeCluster, detail: PieceDetail, form: Form) -> Result<Self> {
         let namespace = Name::namespace(detail.part.clone())?;
         let mut filters = Vec::new();
         let mut set = None;
@@ -122,30 +128,42 @@ impl Reading {
             Some([only]) if !only.is_empty() => set = Some(only.as_bytes().to_vec()),
             Some(sets) => filters.extend(Expression::any(sets.iter().map(|set| Expression::in_set(set)).collect())),
         }
-        filters.extend(detail.since.map(|since| Expression::updated_since(since.saturating_mul(1_000_000))));
+        // A census is of all records, whenever they were written.
+        let nanos = |millis: Option<i64>| {
+            millis.filter(|_| form == Form::Records).map(|millis| millis.saturating_mul(1_000_000))
+        };
+        filters.extend(nanos(detail.since).map(Expression::updated_since));
+        filters.extend(nanos(detail.before).map(Expression::updated_before));
+        filters.extend(detail.omitted.expiring.then(Expression::never_expires));
         filters.extend(expression_of(&detail.filter)?);
         // No set at all is asked for: nothing is.
         let nothing = detail.filter.tables.as_ref().is_some_and(std::collections::BTreeSet::is_empty);
-        let ranges = if nothing { Vec::new() } else { sieve.ranges(detail.partitions) };
-        let partitions: Vec<u16> = ranges.into_iter().flat_map(|(first, last)| first..=last).collect();
+        let partitions = if nothing { Vec::new() } else { detail.wanted()? };
         let rest = partitions.chunks(usize::from(detail.gathered.max(1))).map(<[u16]>::to_vec).collect();
         let gathered = usize::try_from(cluster.config().backup.gathered_bytes.0).unwrap_or(usize::MAX);
         let mut out = Vec::new();
-        Encoder::COMPACT.header(&mut out, &namespace, false);
+        match form {
+            Form::Records => Encoder::COMPACT.header(&mut out, &namespace, false),
+            Form::Digests => census::write_header(&mut out, &namespace),
+        }
         Ok(Self {
             part: detail.part,
+            form,
+            ended: false,
+            head: out,
             set,
             bins: detail.filter.bins.into_iter().flatten().map(String::into_bytes).collect(),
             filter: Expression::all(filters),
             intake: Intake::new(namespace),
             most_gathered: gathered.saturating_mul(OVERRUN),
             rest,
+            most: (detail.omitted.max_records > 0).then_some(detail.omitted.max_records),
             group: Group::default(),
             queries: Vec::new(),
             open: None,
             failed: None,
             patience: cluster.patience(),
-            out,
+            out: Vec::new(),
             summary: PieceSummary::default(),
             cluster,
         })
@@ -153,13 +171,24 @@ impl Reading {
 
     /// The next text; `None` after the last.
     async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        if self.ended {
+            return Ok(None);
+        }
         loop {
-            self.summary.records += self.group.hand_on(&mut self.out, CHUNK);
+            let records = self.group.hand_on(&mut self.out, CHUNK);
+            self.summary.records += if self.form == Form::Records { records } else { 0 };
             if self.out.len() >= CHUNK {
                 break;
             }
             if self.group.is_empty() {
-                let Some(next) = self.rest.pop_front() else { break };
+                if self.left() == Some(0) {
+                    self.ended = true;
+                    break;
+                }
+                let Some(next) = self.rest.pop_front() else {
+                    self.ended = true;
+                    break;
+                };
                 self.group = Group::of(next);
                 self.queries.clear();
             }
@@ -168,8 +197,24 @@ impl Reading {
                 self.narrow();
             }
         }
-        let text = std::mem::take(&mut self.out);
-        Ok((!text.is_empty()).then(|| text.into()))
+        let mut text = std::mem::take(&mut self.head);
+        let gathered = std::mem::take(&mut self.out);
+        match self.form {
+            Form::Records if text.is_empty() => text = gathered,
+            Form::Records => text.extend_from_slice(&gathered),
+            Form::Digests => {
+                census::write_digests(&mut text, &gathered);
+                if self.ended {
+                    census::write_end(&mut text);
+                }
+            }
+        }
+        Ok(Some(text.into()))
+    }
+
+    /// How many records are still wanted, if not all are.
+    fn left(&self) -> Option<u64> {
+        self.most.map(|most| most.saturating_sub(self.summary.records))
     }
 
     /// The partitions are larger than was thought: they are asked for one by one.
@@ -257,7 +302,9 @@ impl Reading {
             partitions: &whole,
             after: &after,
             bins: &bins,
+            no_bins: self.form == Form::Digests,
             filter: self.filter.as_ref(),
+            max_records: self.left().unwrap_or(0),
             socket_timeout_millis: u32::try_from(self.cluster.config().silence_timeout.0.as_millis())
                 .unwrap_or(u32::MAX),
             id: self.cluster.query_id(),
@@ -287,8 +334,8 @@ impl Reading {
                 break;
             } else if code.class() == Class::Done {
                 // A server has no record without bins: this one has none of those that were asked for.
-                if message.bins().len() > 0 {
-                    self.group.take(&message, body, &mut self.intake)?;
+                if message.bins().len() > 0 || self.form == Form::Digests {
+                    self.group.take(self.form, &message, body, &mut self.intake)?;
                 }
                 self.patience.renew();
             } else {

@@ -1,5 +1,7 @@
 //! Secondary indexes and functions: out of the cluster and into it.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -18,9 +20,9 @@ impl AerospikeCluster {
     /// The text of a schema piece, and how many definitions are in it.
     pub(crate) async fn schema_text(&self, detail: &PieceDetail) -> Result<(Vec<u8>, u64)> {
         let sieve = Sieve::beside_expression(&detail.filter)?;
-        let mut indexes = self.indexes(&detail.part).await?;
+        let mut indexes = if detail.omitted.indexes { Vec::new() } else { self.indexes(&detail.part).await? };
         indexes.retain(|index| sieve.takes_set(index.set.as_ref().map_or(&[], Name::as_bytes)));
-        let functions = self.functions().await?;
+        let functions = if detail.omitted.functions { Vec::new() } else { self.functions().await? };
         let encoder = Encoder { compact: true, version: GlobalsVersion::needed(&indexes) };
         let mut text = Vec::new();
         encoder.header(&mut text, &Name::namespace(detail.part.clone())?, false);
@@ -87,6 +89,41 @@ impl AerospikeCluster {
         told(&answer, &format!("index '{}'", index.name))?;
         applied.definitions += 1;
         Ok(())
+    }
+
+    /// Waits until all indexes of a namespace are built, as long as they go on being built.
+    pub(crate) async fn wait_for_indexes(&self, namespace: &str) -> Result<Vec<String>> {
+        let mut patience = self.patience();
+        let mut before = None;
+        loop {
+            let mut unready = BTreeMap::new();
+            for index in self.indexes(namespace).await? {
+                let name = text(&index.name)?;
+                let answers = self.ask_all(&[&format!("sindex-stat:namespace={namespace};indexname={name}")]).await?;
+                for (_, answer) in answers {
+                    let told = answer.get(&format!("sindex-stat:namespace={namespace};indexname={name}")).to_owned();
+                    let percent = told.split(';').find_map(|word| word.strip_prefix("load_pct="));
+                    let percent = percent.and_then(|percent| percent.parse::<u8>().ok()).unwrap_or(100);
+                    if percent < 100 {
+                        let least = unready.entry(name.to_owned()).or_insert(percent);
+                        *least = percent.min(*least);
+                    }
+                }
+            }
+            if unready.is_empty() {
+                return Ok(Vec::new());
+            }
+            if before.as_ref() != Some(&unready) {
+                patience.renew();
+            }
+            let waiting: Vec<String> =
+                unready.iter().map(|(name, percent)| format!("'{name}' at {percent} %")).collect();
+            let note = format!("indexes of namespace '{namespace}' are still being built: {}", waiting.join(", "));
+            before = Some(unready);
+            if patience.wait(Error::unavailable(note.clone())).await.is_err() {
+                return Ok(vec![note]);
+            }
+        }
     }
 
     /// Registers a function, or leaves the one that has its name.

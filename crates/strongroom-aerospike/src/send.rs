@@ -17,6 +17,7 @@ use crate::AerospikeCluster;
 use crate::convert::Outgoing;
 use crate::deliver::not_taken;
 use crate::fault::{fault, refused};
+use crate::tally::Tally;
 
 /// A batch being filled.
 #[derive(Debug, Default)]
@@ -33,6 +34,17 @@ pub(crate) struct Job {
     pub(crate) policy: WritePolicy,
     /// What has expired by this moment is left out, in seconds since 1970.
     pub(crate) now: Option<i64>,
+    pub(crate) tally: Tally,
+}
+
+/// What one attempt at a batch came to.
+#[derive(Default)]
+struct Attempt {
+    applied: Applied,
+    left: Vec<Record>,
+    why: Option<Error>,
+    /// The server takes no such batches.
+    no_batches: bool,
 }
 
 /// What became of one record.
@@ -42,6 +54,8 @@ enum Fate {
     Again(Error),
 }
 
+const BATCHES_DISABLED: ResultCode = ResultCode(150);
+const BATCH_TOO_LARGE: ResultCode = ResultCode(151);
 const WRITTEN: Applied = Applied { written: 1, deleted: 0, kept: 0, expired: 0, filtered: 0, definitions: 0 };
 const KEPT: Applied = Applied { kept: 1, written: 0, ..WRITTEN };
 const EXPIRED: Applied = Applied { expired: 1, written: 0, ..WRITTEN };
@@ -68,7 +82,8 @@ impl Job {
     /// How long a record has to live on `node`; `None`: it has expired.
     async fn expiry(&self, record: &Record, node: &str) -> Result<Option<Expiry>> {
         let Some(at) = record.expires_at() else { return Ok(Some(Expiry::Never)) };
-        let at = i64::try_from(at).unwrap_or(i64::MAX);
+        let longer = self.cluster.config().restore.extra_ttl.micros() / 1_000_000;
+        let at = i64::try_from(at).unwrap_or(i64::MAX).saturating_add(longer);
         let now = self.cluster.now_at(node).await?;
         let expired = at <= now || self.now.is_some_and(|now| at <= now);
         Ok((!expired).then(|| Expiry::Seconds(u32::try_from(at - now).unwrap_or(u32::MAX))))
@@ -88,8 +103,19 @@ impl Job {
         match code.class() {
             Class::Done => Ok(Fate::Done(WRITTEN)),
             Class::Busy | Class::Elsewhere | Class::Session => Ok(Fate::Again(error())),
+            Class::Record => self.leave_out(error()).map(Fate::Done),
+            _ if code == ResultCode::BIN_NAME => self.leave_out(error()).map(Fate::Done),
             _ => Err(error()),
         }
+    }
+
+    /// A record that the server takes in no form: left out if that was asked for, and listed; else an error.
+    fn leave_out(&self, error: Error) -> Result<Applied> {
+        if !self.cluster.config().restore.ignore_record_errors {
+            return Err(error);
+        }
+        self.tally.ignore(&error);
+        Ok(Applied::default())
     }
 
     /// Writes records until the server has answered for each of them.
@@ -104,13 +130,19 @@ impl Job {
             }
             for (master, load) in by_master {
                 let count = load.len();
-                let (done, left, why) = self.batch_to(&master, load).await?;
-                applied += done;
-                if left.len() < count {
+                let attempt = self.batch_to(&master, load).await?;
+                applied += attempt.applied;
+                if attempt.no_batches {
+                    for record in attempt.left {
+                        applied += self.alone(record).await?;
+                    }
+                    continue;
+                }
+                if attempt.left.len() < count {
                     patience.renew();
                 }
-                records.extend(left);
-                failed = why.or(failed);
+                records.extend(attempt.left);
+                failed = attempt.why.or(failed);
             }
             if records.is_empty() {
                 return Ok(applied);
@@ -130,67 +162,78 @@ impl Job {
         }
     }
 
-    /// One attempt: what was done, what is left, and why.
-    async fn batch_to(&self, master: &str, records: Vec<Record>) -> Result<(Applied, Vec<Record>, Option<Error>)> {
+    /// One attempt.
+    async fn batch_to(&self, master: &str, records: Vec<Record>) -> Result<Attempt> {
+        let mut attempt = Attempt::default();
         let Some(node) = self.cluster.client().await?.node(master) else {
-            return Ok((Applied::default(), records, Some(Error::unavailable("no node serves some partitions"))));
+            let why = Some(Error::unavailable("no node serves some partitions"));
+            return Ok(Attempt { left: records, why, ..attempt });
         };
-        let mut applied = Applied::default();
         let mut batch = Batch::new(self.policy);
         let mut alive = Vec::with_capacity(records.len());
         for record in records {
-            match self.expiry(&record, master).await? {
-                None => applied += EXPIRED,
-                Some(expiry) => {
-                    let outgoing = Outgoing::of(&record);
-                    batch
-                        .push(&self.write(&record, &outgoing, &outgoing.bins(), expiry))
-                        .map_err(|error| not_taken(fault(WireError::TooLong(error)), &record))?;
-                    alive.push(Some(record));
-                }
+            let Some(expiry) = self.expiry(&record, master).await? else {
+                attempt.applied += EXPIRED;
+                continue;
+            };
+            let outgoing = Outgoing::of(&record);
+            match self.pushed(&mut batch, &record, &outgoing, expiry) {
+                Ok(()) => alive.push(Some(record)),
+                Err(error) => attempt.applied += self.leave_out(error)?,
             }
         }
         if batch.is_empty() {
-            return Ok((applied, Vec::new(), None));
+            return Ok(attempt);
         }
         let request = batch.encode(false, self.timeout_millis()).map_err(|error| fault(WireError::TooLong(error)))?;
-        let mut failed = None;
-        match node.stream(&request).await {
+        match node.stream_once(&request).await {
             Ok(mut stream) => loop {
                 match stream.next().await {
-                    Ok(Some(body)) => self.answers(&body, &mut alive, &mut applied, &mut failed)?,
+                    Ok(Some(body)) => self.answers(&body, &mut alive, &mut attempt)?,
                     Ok(None) => break,
-                    Err(error) if error.is_temporary() => {
-                        failed = Some(fault(error));
+                    Err(error) => {
+                        attempt.why = Some(self.doubt(error, alive.iter().flatten().count())?);
                         break;
                     }
-                    Err(error) => return Err(fault(error)),
                 }
             },
-            Err(error) if error.is_temporary() => failed = Some(fault(error)),
-            Err(error) => return Err(fault(error)),
+            Err(error) => attempt.why = Some(self.doubt(error, alive.len())?),
         }
-        Ok((applied, alive.into_iter().flatten().collect(), failed))
+        attempt.left = alive.into_iter().flatten().collect();
+        Ok(attempt)
+    }
+
+    fn pushed(&self, batch: &mut Batch, record: &Record, outgoing: &Outgoing<'_>, expiry: Expiry) -> Result<()> {
+        let bins = outgoing.bins();
+        has_bins(&bins, record)?;
+        let pushed = batch.push(&self.write(record, outgoing, &bins, expiry));
+        pushed.map(drop).map_err(|error| not_taken(fault(WireError::TooLong(error)), record))
+    }
+
+    /// The connection broke while so many writes were under way: they are sent again, unless that can't help.
+    fn doubt(&self, error: WireError, writes: usize) -> Result<Error> {
+        let temporary = error.is_temporary();
+        let error = fault(error);
+        if !temporary {
+            return Err(error);
+        }
+        self.tally.doubt(writes as u64);
+        Ok(error)
     }
 
     /// Takes a frame of answers in: what is answered for good is no longer among `alive`.
-    fn answers(
-        &self,
-        body: &Bytes,
-        alive: &mut [Option<Record>],
-        applied: &mut Applied,
-        failed: &mut Option<Error>,
-    ) -> Result<()> {
+    fn answers(&self, body: &Bytes, alive: &mut [Option<Record>], attempt: &mut Attempt) -> Result<()> {
         for message in Messages::of(body) {
             let message = message.map_err(|error| Error::invalid(format!("a batch's answer: {error}")))?;
             let code = message.head.result;
             if message.is_last() {
-                if code.class() != Class::Done {
-                    let error = refused(code, format_args!("the server refused a batch: {code}"));
-                    if !matches!(code.class(), Class::Busy | Class::Elsewhere | Class::Session) {
-                        return Err(error);
+                match code.class() {
+                    Class::Done => {}
+                    _ if matches!(code, BATCHES_DISABLED | BATCH_TOO_LARGE) => attempt.no_batches = true,
+                    Class::Busy | Class::Elsewhere | Class::Session => {
+                        attempt.why = Some(refused(code, format_args!("the server refused a batch: {code}")));
                     }
-                    *failed = Some(error);
+                    _ => return Err(refused(code, format_args!("the server refused a batch: {code}"))),
                 }
                 continue;
             }
@@ -199,9 +242,10 @@ impl Job {
                 return Err(Error::invalid("the server answered for a record that was not in the batch"));
             };
             match self.judge(code, &record)? {
-                Fate::Done(done) => *applied += done,
+                Fate::Done(done) => attempt.applied += done,
                 Fate::Again(error) => {
-                    *failed = Some(error);
+                    self.tally.repeat(1);
+                    attempt.why = Some(error);
                     *row = Some(record);
                 }
             }
@@ -245,10 +289,22 @@ impl Job {
         let Some(expiry) = self.expiry(record, node.id()).await? else { return Ok(Fate::Done(EXPIRED)) };
         let outgoing = Outgoing::of(record);
         let bins = outgoing.bins();
+        if let Err(error) = has_bins(&bins, record) {
+            return self.leave_out(error).map(Fate::Done);
+        }
         let request = self.write(record, &outgoing, &bins, expiry).encode(self.policy, self.timeout_millis());
-        let request = request.map_err(|error| not_taken(fault(WireError::TooLong(error)), record))?;
+        let request = match request.map_err(|error| not_taken(fault(WireError::TooLong(error)), record)) {
+            Ok(request) => request,
+            Err(error) => return self.leave_out(error).map(Fate::Done),
+        };
         match self.result(&node, &request).await? {
-            Ok(code) => self.judge(code, record),
+            Ok(code) => {
+                let fate = self.judge(code, record)?;
+                if matches!(fate, Fate::Again(_)) {
+                    self.tally.repeat(1);
+                }
+                Ok(fate)
+            }
             Err(error) => Ok(Fate::Again(error)),
         }
     }
@@ -256,10 +312,11 @@ impl Job {
     /// Deletes a record, if it is there.
     pub(crate) async fn delete(&self, digest: Digest) -> Result<Applied> {
         let mut patience = self.cluster.patience();
+        let durable = self.cluster.config().restore.durable_deletes;
         loop {
             let name = RecordName { namespace: self.target.as_bytes(), set: None, digest: digest.as_bytes() };
-            let request =
-                write::delete(&name, false, self.timeout_millis()).map_err(|error| fault(WireError::TooLong(error)))?;
+            let request = write::delete(&name, durable, self.timeout_millis())
+                .map_err(|error| fault(WireError::TooLong(error)))?;
             let answer = match self.master_of(&digest).await {
                 Ok(node) => self.result(&node, &request).await?,
                 Err(error) => Err(error),
@@ -289,8 +346,15 @@ impl Job {
                 Some(Err(error)) => Err(Error::invalid(error.to_string())),
                 None => Err(Error::invalid("the server answered a write with nothing")),
             },
-            Err(error) if error.is_temporary() => Ok(Err(fault(error))),
-            Err(error) => Err(fault(error)),
+            Err(error) => self.doubt(error, 1).map(Err),
         }
     }
+}
+
+/// A server keeps no record without bins, and takes none.
+fn has_bins(bins: &[strongroom_aerospike_wire::message::Bin<'_>], record: &Record) -> Result<()> {
+    if bins.is_empty() {
+        return Err(not_taken(Error::invalid("it has no bins, and a server keeps no such record"), record));
+    }
+    Ok(())
 }

@@ -14,6 +14,7 @@ use strongroom_core::{Error, Result};
 use strongroom_record::{Name, Sieve};
 
 use crate::AerospikeCluster;
+use crate::tally::Tally;
 
 /// How many ended sessions are remembered, so that a repeated call finds its own.
 const REMEMBERED: usize = 64;
@@ -22,6 +23,7 @@ const REMEMBERED: usize = 64;
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
     session: RestoreSession,
+    tally: Tally,
     ended: bool,
 }
 
@@ -101,13 +103,26 @@ impl AerospikeCluster {
         if sessions.values().filter(|known| known.ended).count() > REMEMBERED {
             sessions.retain(|_, known| !known.ended);
         }
-        sessions.insert(id, Known { session: session.clone(), ended: false });
+        sessions.insert(id, Known { session: session.clone(), tally: Tally::default(), ended: false });
         Ok(session)
     }
 
-    pub(crate) fn finish_session(&self, session: &RestoreSession) -> RestoreReport {
+    /// What a session's writes have to tell. One that began in another process is known from here on.
+    pub(crate) fn tally_of(&self, session: &RestoreSession) -> Tally {
+        let known = || Known { session: session.clone(), tally: Tally::default(), ended: false };
+        self.sessions().entry(session.id).or_insert_with(known).tally.clone()
+    }
+
+    pub(crate) async fn finish_session(&self, session: &RestoreSession) -> Result<RestoreReport> {
+        let mut warnings = self.tally_of(session).warnings();
+        if self.config().restore.wait_for_indexes && !session.options.no_definitions {
+            let detail = SessionDetail::of(session)?;
+            for part in detail.parts.keys() {
+                warnings.extend(self.wait_for_indexes(session.options.target_of(part)).await?);
+            }
+        }
         self.end_session(session.id);
-        RestoreReport::default()
+        Ok(RestoreReport { warnings })
     }
 
     pub(crate) fn end_session(&self, id: SessionId) {

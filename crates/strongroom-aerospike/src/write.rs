@@ -4,12 +4,14 @@ use futures::StreamExt as _;
 use strongroom_core::cluster::{Applied, Conflict, PieceKind, PieceSpec, RestoreOptions, RestoreSession};
 use strongroom_core::{ByteStream, Error, Result};
 use strongroom_record::asb::{AsbError, Decoder};
+use strongroom_record::census;
 use strongroom_record::deletes::DeletesDecoder;
 use strongroom_record::{Entity, Name, Record, Sieve};
 
 use crate::AerospikeCluster;
 use crate::deliver::Delivery;
 use crate::session::SessionDetail;
+use crate::tally::Tally;
 
 /// A piece on its way into the cluster.
 struct Writer<'a> {
@@ -18,6 +20,7 @@ struct Writer<'a> {
     source: Name,
     target: Name,
     sieve: Sieve,
+    tally: Tally,
     applied: Applied,
 }
 
@@ -40,6 +43,7 @@ impl AerospikeCluster {
             source: Name::namespace(part.to_owned())?,
             target: Name::namespace(options.target_of(part).to_owned())?,
             sieve: Sieve::new(filter)?,
+            tally: self.tally_of(session),
             applied: Applied::default(),
         };
         writer.write(piece.kind, body, &format!("piece '{}' of part '{part}'", piece.name)).await
@@ -117,7 +121,7 @@ impl Writer<'_> {
     }
 
     async fn data(&mut self, mut body: ByteStream) -> Result<(), Stop> {
-        let mut delivery = Delivery::new(self.cluster, self.options, &self.target).await?;
+        let mut delivery = Delivery::new(self.cluster, self.options, &self.target, self.tally.clone()).await?;
         let mut decoder = Decoder::default();
         while let Some(chunk) = body.next().await {
             decoder.push(chunk.map_err(Stop::Body)?);
@@ -150,10 +154,18 @@ impl Writer<'_> {
     }
 
     async fn deletes(&mut self, mut body: ByteStream) -> Result<(), Stop> {
-        let mut delivery = Delivery::new(self.cluster, self.options, &self.target).await?;
+        let mut delivery = Delivery::new(self.cluster, self.options, &self.target, self.tally.clone()).await?;
         let mut decoder = DeletesDecoder::new();
         while let Some(chunk) = body.next().await {
-            decoder.push(chunk.map_err(Stop::Body)?);
+            let chunk = chunk.map_err(Stop::Body)?;
+            if chunk.starts_with(census::MAGIC) {
+                return Err(Error::unsupported(
+                    "a census says what is gone only when it is merged with the backups before it",
+                )
+                .hint("restore the chain merged, as is usual")
+                .into());
+            }
+            decoder.push(chunk);
             while let Some(tombstone) = decoder.next_delete()? {
                 self.check_namespace(&tombstone.namespace, || format!("delete of {}", tombstone.digest))?;
                 let set = tombstone.set.as_ref();

@@ -13,6 +13,7 @@ pub mod service_folder;
 pub use environment::system_environment;
 pub use open::{Access, Strongroom};
 pub use repository::OpenRepository;
+pub use strongroom_aerospike as aerospike;
 pub use strongroom_codec as codec;
 pub use strongroom_core as core;
 pub use strongroom_core::engine::{

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use strongroom_aerospike::{AerospikeCluster, AerospikeConfig};
 use strongroom_codec::{KeyRing, PlainRegistry, ReaderKey};
 use strongroom_core::engine::{PruneRequest, Removal};
 use strongroom_core::environment::Environment;
@@ -75,13 +76,35 @@ impl Strongroom {
         &self.environment
     }
 
-    /// The cluster of that name in the profiles or at that URL: `embedded:FILE`. It must be there: a mistyped source of
-    /// a backup is no empty cluster.
+    /// The cluster of that name in the profiles or at that URL: `embedded:FILE`, `aerospike://host:3000`. An embedded one must
+    /// be there: a mistyped source of a backup is no empty cluster. A live one is asked when it is first used.
     ///
     /// # Errors
-    /// `Invalid` for anything else; as [`Strongroom::embedded`].
+    /// `Invalid` for anything else; as [`Strongroom::embedded`] and [`AerospikeConfig::from_url`].
     pub fn cluster(&self, name_or_url: &str) -> Result<Arc<dyn Cluster>> {
-        Ok(Arc::new(self.embedded(name_or_url, Access::Write)?))
+        match self.aerospike(name_or_url)? {
+            Some(live) => Ok(Arc::new(live)),
+            None => Ok(Arc::new(self.embedded(name_or_url, Access::Write)?)),
+        }
+    }
+
+    /// The live Aerospike cluster of that name in the profiles or at `aerospike://host:3000`; `None` for any other one.
+    /// Nothing is asked of the network yet.
+    ///
+    /// # Errors
+    /// As [`AerospikeConfig::from_url`].
+    pub fn aerospike(&self, name_or_url: &str) -> Result<Option<AerospikeCluster>> {
+        let profile = self.profiles.clusters.get(name_or_url);
+        let config = if let Some(config) = profile.and_then(|profile| profile.aerospike.clone()) {
+            config
+        } else {
+            let url = profile.map_or(name_or_url, |profile| profile.url.as_str());
+            if !url.starts_with(strongroom_aerospike::SCHEME) {
+                return Ok(None);
+            }
+            AerospikeConfig::from_url(url)?
+        };
+        AerospikeCluster::open(config, &self.environment).map(Some)
     }
 
     /// The same, only to be looked at: an embedded cluster's file is not changed.
@@ -102,12 +125,15 @@ impl Strongroom {
         url.strip_prefix(EMBEDDED).filter(|path| !path.is_empty())
     }
 
-    /// The same as the target of a restore: made if it is not there.
+    /// The same as the target of a restore: an embedded one is made if it is not there.
     ///
     /// # Errors
     /// As [`Strongroom::cluster`].
     pub fn target(&self, name_or_url: &str) -> Result<Arc<dyn Cluster>> {
-        Ok(Arc::new(self.embedded(name_or_url, Access::Create)?))
+        match self.aerospike(name_or_url)? {
+            Some(live) => Ok(Arc::new(live)),
+            None => Ok(Arc::new(self.embedded(name_or_url, Access::Create)?)),
+        }
     }
 
     /// The embedded cluster of that name in the profiles or at `embedded:FILE`.
@@ -117,9 +143,9 @@ impl Strongroom {
     pub fn embedded(&self, name_or_url: &str, access: Access) -> Result<EmbeddedCluster> {
         let Some(path) = self.embedded_path(name_or_url) else {
             return Err(Error::invalid(format!(
-                "'{name_or_url}' is neither a cluster of the profiles nor embedded:FILE"
+                "'{name_or_url}' is neither a cluster of the profiles nor embedded:FILE nor aerospike://HOST"
             ))
-            .hint("write embedded:FILE, or add it to strongroom.toml"));
+            .hint("write embedded:FILE or aerospike://HOST:3000, or add it to strongroom.toml"));
         };
         let environment = self.environment.clone();
         match access {

@@ -148,7 +148,7 @@ impl Node {
     /// As [`Node::connection`]; `Malformed` when the answer is no info answer.
     pub async fn info(&self, commands: &[&str]) -> Result<Answer, WireError> {
         let request = info::request(commands.iter().copied());
-        let (connection, frame) = self.ask(&request).await?;
+        let (connection, frame) = self.ask(&request, true).await?;
         if frame.kind != FrameKind::Info {
             return Err(connection.malformed(Malformed::new("not an info answer", 1)));
         }
@@ -157,12 +157,13 @@ impl Node {
         Ok(Answer(frame.body))
     }
 
-    /// Sends a request about one record and waits for its only frame.
+    /// Sends a request about one record and waits for its only frame. It is never sent twice: whoever loses the answer to a write
+    /// is told.
     ///
     /// # Errors
     /// As [`Node::connection`]. The result in the answer is for the caller to judge.
     pub async fn one(&self, request: &[u8]) -> Result<Bytes, WireError> {
-        let (connection, frame) = self.ask(request).await?;
+        let (connection, frame) = self.ask(request, false).await?;
         if frame.kind != FrameKind::Message {
             return Err(connection.malformed(Malformed::new("not a message", 1)));
         }
@@ -170,16 +171,26 @@ impl Node {
         Ok(frame.body)
     }
 
-    /// Sends a request that is answered by many frames, such as a query or a batch.
+    /// Sends a request that is answered by many frames and changes nothing, such as a query. An idle connection that turns out to
+    /// be dead is replaced once.
     ///
     /// # Errors
     /// As [`Node::connection`].
     pub async fn stream(self: &Arc<Self>, request: &[u8]) -> Result<Stream, WireError> {
-        let (connection, frame) = self.ask(request).await?;
+        let (connection, frame) = self.ask(request, true).await?;
         Ok(Stream { node: Arc::clone(self), connection: Some(connection), first: Some(frame) })
     }
 
-    async fn ask(&self, request: &[u8]) -> Result<(Connection, Frame), WireError> {
+    /// The same for what changes records, such as a batch of writes: it is never sent twice.
+    ///
+    /// # Errors
+    /// As [`Node::connection`].
+    pub async fn stream_once(self: &Arc<Self>, request: &[u8]) -> Result<Stream, WireError> {
+        let (connection, frame) = self.ask(request, false).await?;
+        Ok(Stream { node: Arc::clone(self), connection: Some(connection), first: Some(frame) })
+    }
+
+    async fn ask(&self, request: &[u8], again: bool) -> Result<(Connection, Frame), WireError> {
         let idle = lock(&self.idle).pop();
         if let Some(mut connection) = idle {
             let asked = async {
@@ -188,8 +199,13 @@ impl Node {
             };
             match asked.await {
                 Ok(frame) => return Ok((connection, frame)),
-                // The server closes connections that were unused for long. Every request here may be sent twice.
-                Err(WireError::Io { .. }) => lock(&self.idle).clear(),
+                // The server closes connections that were unused for long: the others are as old.
+                Err(error @ WireError::Io { .. }) => {
+                    lock(&self.idle).clear();
+                    if !again {
+                        return Err(error);
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }

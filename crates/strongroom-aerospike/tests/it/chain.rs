@@ -6,7 +6,7 @@ use strongroom_aerospike_fake::{Digest, Record};
 use strongroom_core::cluster::{Conflict, RestoreOptions};
 use strongroom_core::engine::{BackupKindWish, Committed, RestoreRequest};
 use strongroom_core::model::BackupKind;
-use strongroom_core::planner::Target;
+use strongroom_core::planner::{Target, WarningCode};
 use strongroom_core::repository::Repository;
 
 use crate::common::World;
@@ -155,4 +155,96 @@ async fn keep_and_newer_leave_what_is_there() {
         let all = summary.applied.written + summary.applied.kept + summary.applied.expired;
         assert_eq!(all, committed.totals.records, "every record is accounted for");
     }
+}
+
+/// The same cluster with a census in its incrementals.
+fn counting(world: &World) -> strongroom_aerospike::AerospikeCluster {
+    let mut config = crate::common::config(&world.fake);
+    config.backup.digest_census = true;
+    // So that each partition's digests come in pieces of their own.
+    config.backup.gathered_bytes = strongroom_core::units::ByteSize(1);
+    crate::common::open(config)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_census_keeps_deleted_records_away() {
+    let mut world = World::new(&["test"]).await;
+    world.cluster = counting(&world);
+    let repository = repository().await;
+    let points = history(&world, &repository).await;
+    let now = world.fake.store().now();
+    for (committed, truth) in &points {
+        let point = plan(&repository, Target::Backup(committed.backup)).await;
+        let unseen = point.warnings.iter().any(|warning| warning.code == WarningCode::DeletesUnseen);
+        assert!(!unseen, "{:?}", point.warnings);
+        for truncate in [false, true] {
+            let target = World::new(&["test"]).await;
+            target.fake.store().set_now(now);
+            // It holds what the first backups held, and something of its own.
+            for (digest, record) in &points[0].1 {
+                target.fake.store().put("test", *digest, record.clone());
+            }
+            let own = target.put("test", "own", 1, 1);
+            let options = RestoreOptions { truncate, ..RestoreOptions::default() };
+            let request = RestoreRequest { options, ..RestoreRequest::default() };
+            if !truncate {
+                target.fake.store().tick_by(0);
+            }
+            bring_back(&repository, point.clone(), &target.cluster, request).await.unwrap();
+            let later = target.fake.store().now();
+            let (mut found, truth) = (alive(target.contents("test"), later), alive(truth.clone(), later));
+            assert_eq!(found.remove(&own).is_some(), !truncate, "what the chain never knew is not its business");
+            let keys = |contents: &Contents| contents.keys().copied().collect::<Vec<_>>();
+            if committed.kind != BackupKind::Base || truncate {
+                assert_eq!(keys(&found), keys(&truth), "{}, truncated: {truncate}", committed.kind);
+            }
+            if !truncate && committed.kind != BackupKind::Base {
+                assert_eq!(found, truth);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_namespace_fails_alone_and_each_part_goes_on_from_its_own_backup() {
+    use std::sync::Arc;
+    use strongroom_core::engine::{BackupRequest, PartOutcome, backup};
+    let world = World::new(&["bad", "test"]).await;
+    let repository = repository().await;
+    let all = || async {
+        let cluster = Arc::new(world.cluster.clone());
+        let request = BackupRequest { settings: crate::engine::settings(), ..BackupRequest::default() };
+        let report = backup(repository.clone(), Arc::new(crate::engine::NoCodecs), cluster, request).await.unwrap();
+        report.parts.into_iter().map(|part| (part.part, part.outcome)).collect::<BTreeMap<_, _>>()
+    };
+    for namespace in ["bad", "test"] {
+        world.put(namespace, "a", 1, 1);
+    }
+    let first = all().await;
+    assert!(first.values().all(|outcome| matches!(outcome, PartOutcome::Committed(_))), "{first:?}");
+    // From here on one record of `bad` can't be read.
+    world.put("bad", "a", 2, 2);
+    let broken = world.put("bad", "a", 3, 3);
+    let mut record = world.fake.store().get("bad", &broken).unwrap().clone();
+    record.bins[0].particle = 99;
+    world.fake.store().put("bad", broken, record.clone());
+    world.put("test", "a", 2, 2);
+    let second = all().await;
+    assert!(matches!(&second["test"], PartOutcome::Committed(committed) if committed.kind == BackupKind::Incremental));
+    assert!(!matches!(&second["bad"], PartOutcome::Committed(_)), "{second:?}");
+    record.bins[0].particle = 1;
+    let now = world.fake.store().now();
+    world.fake.store().set_now(now + 60_000);
+    world.fake.store().put("bad", broken, record);
+    let third = all().await;
+    let PartOutcome::Committed(committed) = &third["bad"] else { panic!("{third:?}") };
+    assert_eq!(committed.kind, BackupKind::Incremental);
+    // What changed before the backup that failed is in this one.
+    let target = World::new(&["bad"]).await;
+    target.fake.store().set_now(now + 60_000);
+    let request = strongroom_core::planner::Request::at(Target::Backup(committed.backup));
+    let request = request.of(strongroom_core::model::Scope::of_parts(["bad"]));
+    let point = repository.load().await.unwrap().into_catalogue().plan(&request).unwrap();
+    bring_back(&repository, point, &target.cluster, RestoreRequest::default()).await.unwrap();
+    assert_eq!(target.contents("bad"), world.contents("bad"));
 }

@@ -19,7 +19,7 @@ fn fixture(path: &str) -> PathBuf {
 }
 
 /// A record as a server keeps it.
-fn kept(record: &strongroom_record::Record) -> (Digest, Record) {
+pub(crate) fn kept(record: &strongroom_record::Record) -> (Digest, Record) {
     let number = |kind: u8, bytes: [u8; 8]| [&[kind][..], &bytes].concat();
     let key = record.key.as_ref().map(|key| match key {
         UserKey::Integer(value) => number(1, value.to_be_bytes()),
@@ -68,13 +68,18 @@ fn index(index: &strongroom_record::SecondaryIndex) -> Index {
     }
 }
 
+/// All that a folder holds.
+pub(crate) fn entities(folder: &str) -> Vec<Entity> {
+    let key = FileKey::from_pem(&std::fs::read(fixture("keys/key-pkcs1.pem")).unwrap()).unwrap();
+    FolderReader::open(fixture(folder), Some(key), Limits::default()).unwrap().map(Result::unwrap).collect()
+}
+
 /// Puts all of a folder into a world; tells of how many records.
 fn fill(world: &World, folder: &str) -> usize {
-    let key = FileKey::from_pem(&std::fs::read(fixture("keys/key-pkcs1.pem")).unwrap()).unwrap();
     let mut count = 0;
-    for entity in FolderReader::open(fixture(folder), Some(key), Limits::default()).unwrap() {
+    for entity in entities(folder) {
         let mut store = world.fake.store();
-        match entity.unwrap() {
+        match entity {
             Entity::Record(record) => {
                 let (digest, record) = kept(&record);
                 let now = store.now();

@@ -26,8 +26,23 @@ impl Profiles {
             found.push(Problem { at, what, advice: advice.to_owned() });
         };
         for (name, cluster) in &self.clusters {
-            if cluster.url.is_empty() {
-                problem(&["clusters", name, "url"], format!("cluster '{name}' has no url"), "write embedded:FILE");
+            let at = ["clusters", name, if cluster.aerospike.is_some() { "aerospike" } else { "url" }];
+            match &cluster.aerospike {
+                None if cluster.url.is_empty() => {
+                    let what = format!("cluster '{name}' has no url");
+                    problem(&at, what, "write embedded:FILE or aerospike://HOST:3000");
+                }
+                Some(_) if !cluster.url.is_empty() => {
+                    let what = format!("cluster '{name}' has both url and aerospike");
+                    problem(&["clusters", name, "url"], what, "give it one of them");
+                }
+                Some(config) => {
+                    if let Err(error) = config.check() {
+                        let what = format!("cluster '{name}': {}", error.message());
+                        problem(&at, what, error.advice().unwrap_or("docs/aerospike.md lists the options"));
+                    }
+                }
+                None => {}
             }
         }
         for (name, repository) in &self.repositories {

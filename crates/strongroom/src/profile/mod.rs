@@ -4,6 +4,10 @@
 //! [clusters.app]
 //! url = "embedded:/var/lib/app.redb"
 //!
+//! [clusters.live.aerospike]
+//! seeds = ["db1:3000", "db2:3000"]
+//! login = { user = "backup", password = { env = "AEROSPIKE_PASSWORD" } }
+//!
 //! [repositories.main]
 //! url = "s3://backups/app?region=eu-central-1"
 //! codecs = "zstd:1,seal"
@@ -24,6 +28,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use strongroom_aerospike::AerospikeConfig;
 use strongroom_core::model::PartName;
 use strongroom_core::planner::RetentionPolicy;
 use strongroom_core::units::Span;
@@ -54,8 +59,12 @@ pub struct Profiles {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterProfile {
-    /// Where it is, such as `embedded:/var/lib/app.redb`.
+    /// Where it is, such as `embedded:/var/lib/app.redb` or `aerospike://db1:3000`. Either this or `aerospike`.
+    #[serde(default)]
     pub url: String,
+    /// A live Aerospike cluster in full, where a URL does not say enough.
+    #[serde(default)]
+    pub aerospike: Option<AerospikeConfig>,
 }
 
 /// One repository.
@@ -184,6 +193,8 @@ mod tests {
             (1, "no source", "[keys.ops]\n"),
             (1, "2 sources", "[keys.ops]\nfile = 'x'\nenv = 'X'\n"),
             (2, "no url", "[clusters.app]\nurl = ''\n"),
+            (2, "both url and aerospike", "[clusters.app]\nurl = 'aerospike://a'\naerospike = { seeds = ['a'] }\n"),
+            (2, "no address", "[clusters.app]\naerospike = { }\n"),
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text}");
