@@ -44,18 +44,18 @@ const FRESH: Duration = Duration::from_secs(1);
 impl AerospikeCluster {
     /// What time it is on a node, in seconds since 1970: what it will count a record's time to live from.
     pub(crate) async fn now_at(&self, node: &str) -> Result<i64> {
-        let mut told = self.told().lock().await;
-        if let Some(told) = told.as_ref().filter(|told| told.at.elapsed() < FRESH)
-            && let Some(seconds) = told.seconds.get(node)
-        {
-            return Ok(*seconds);
+        // Never held while a node is asked: whoever waits for an answer may not be polled for long.
+        let fresh =
+            self.told().as_ref().filter(|told| told.at.elapsed() < FRESH).map(|told| told.seconds.get(node).copied());
+        if let Some(Some(seconds)) = fresh {
+            return Ok(seconds);
         }
         let at = Instant::now();
         let answers = self.ask_all(&["statistics"]).await?;
         let seconds = answers.iter().map(|(node, answer)| Ok((node.clone(), now_of(node, answer)?)));
         let seconds: BTreeMap<String, i64> = seconds.collect::<Result<_>>()?;
         let now = seconds.get(node).or_else(|| seconds.values().max()).copied();
-        *told = Some(Told { at, seconds });
+        *self.told() = Some(Told { at, seconds });
         now.ok_or_else(|| Error::unavailable("the cluster has no node that answers"))
     }
 }

@@ -36,7 +36,7 @@ struct Inner {
     identity: OnceCell<ClusterIdentity>,
     sessions: Mutex<BTreeMap<SessionId, Known>>,
     queries: AtomicU64,
-    told: tokio::sync::Mutex<Option<Told>>,
+    told: Mutex<Option<Told>>,
 }
 
 impl AerospikeCluster {
@@ -58,8 +58,8 @@ impl AerospikeCluster {
         &self.inner.config
     }
 
-    pub(crate) fn told(&self) -> &tokio::sync::Mutex<Option<Told>> {
-        &self.inner.told
+    pub(crate) fn told(&self) -> MutexGuard<'_, Option<Told>> {
+        self.inner.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn sessions(&self) -> MutexGuard<'_, BTreeMap<SessionId, Known>> {
