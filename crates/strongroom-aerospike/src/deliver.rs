@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use futures::stream::{FuturesUnordered, StreamExt as _};
 use strongroom_aerospike_wire::write::{Exists, WritePolicy};
 use strongroom_core::cluster::{Applied, Conflict, RestoreOptions};
 use strongroom_core::{Error, Result};
 use strongroom_record::deletes::Tombstone;
 use strongroom_record::{Name, Record};
+use tokio::task::JoinSet;
 
 use crate::AerospikeCluster;
 use crate::send::{Job, Load};
@@ -21,7 +21,7 @@ pub(crate) struct Delivery {
     job: Arc<Job>,
     /// The batches being filled, by their master.
     open: BTreeMap<String, Load>,
-    flying: FuturesUnordered<BoxFuture<'static, Result<Applied>>>,
+    flying: JoinSet<Result<Applied>>,
     applied: Applied,
 }
 
@@ -47,7 +47,7 @@ impl Delivery {
             tally,
             now: options.now.map(|now| now.micros().div_euclid(1_000_000)),
         };
-        let (open, flying, applied) = (BTreeMap::new(), FuturesUnordered::new(), Applied::default());
+        let (open, flying, applied) = (BTreeMap::new(), JoinSet::new(), Applied::default());
         Ok(Self { job: Arc::new(job), open, flying, applied })
     }
 
@@ -86,12 +86,13 @@ impl Delivery {
     async fn launch(&mut self, work: BoxFuture<'static, Result<Applied>>) -> Result<()> {
         let most = usize::from(self.job.cluster.config().restore.batches_in_flight.max(1));
         while self.flying.len() >= most {
-            match self.flying.next().await {
-                Some(applied) => self.applied += applied?,
+            match self.flying.join_next().await {
+                Some(applied) => self.applied += landed(applied)?,
                 None => break,
             }
         }
-        self.flying.push(work);
+        // Tasks of their own: they go on while the piece's next bytes are waited for, and end with this delivery.
+        self.flying.spawn(work);
         Ok(())
     }
 
@@ -100,11 +101,15 @@ impl Delivery {
         for load in std::mem::take(&mut self.open).into_values() {
             self.batch(load).await?;
         }
-        while let Some(applied) = self.flying.next().await {
-            self.applied += applied?;
+        while let Some(applied) = self.flying.join_next().await {
+            self.applied += landed(applied)?;
         }
         Ok(self.applied)
     }
+}
+
+fn landed(applied: std::result::Result<Result<Applied>, tokio::task::JoinError>) -> Result<Applied> {
+    applied.unwrap_or_else(|error| Err(Error::internal("a write ended early").because(error)))
 }
 
 /// The error for a record that the server will not take.
