@@ -307,7 +307,8 @@ impl<'a> Consumer<'a> {
         };
         let pieces = self.pieces.iter().zip(self.placed).map(|(piece, (parts, summary))| {
             let plain_bytes = parts.iter().map(|part| part.plain).sum();
-            let parts = parts.into_iter().map(stored).collect::<Result<_>>()?;
+            let mut parts: Vec<StoredPart> = parts.into_iter().map(stored).collect::<Result<_>>()?;
+            parts.shrink_to_fit(); // most pieces have one, and there may be a hundred thousand
             Ok(StoredPiece { spec: piece.spec.clone(), summary, plain_bytes, parts })
         });
         let pieces = pieces.collect::<Result<_>>()?;

@@ -120,10 +120,14 @@ impl Repository {
     /// As [`ListForm::load`].
     pub async fn pieces(&self, manifest: &Manifest, form: &dyn ListForm) -> Result<Vec<StoredPiece>> {
         let key = &manifest.pieces.key;
-        let mut pieces: Vec<StoredPiece> = Vec::new();
+        // Room for as many as a usual backup has, so that growing does not take half as much again.
+        let room = usize::try_from(manifest.totals.pieces.min(1 << 17)).unwrap_or_default();
+        let mut pieces: Vec<StoredPiece> = Vec::with_capacity(room);
         let mut before: Option<Key> = None;
         let mut opening = document::Opening::new(key, &[Kind::Pieces], self.id(), |line: &[u8]| {
             let mut piece: StoredPiece = document::parse(line, key)?;
+            // Most pieces have one part, and a list is read with room for four.
+            piece.parts.shrink_to_fit();
             // Neighbours share objects, and then the text of their names, too: there may be a hundred thousand.
             for part in &mut piece.parts {
                 match &before {
