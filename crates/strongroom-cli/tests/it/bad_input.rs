@@ -47,12 +47,14 @@ fn what_cannot_be_read_is_named_and_the_cluster_keeps_what_it_had() {
     let world = World::with_base();
     let before = world.json("inspect embedded:app.redb");
     // Root may read any file, but nobody can read what is no file.
-    std::fs::create_dir_all(world.path().join("folder/1.asb")).unwrap();
-    std::fs::create_dir(world.path().join("pipe")).unwrap();
+    for folder in ["folder", "pipe"] {
+        copy_folder(&data("forms/plain"), &world.path().join(folder));
+    }
+    std::fs::create_dir(world.path().join("folder/1.asb")).unwrap();
     assert!(Command::new("mkfifo").arg(world.path().join("pipe/1.asb")).status().unwrap().success());
     for folder in ["folder", "pipe"] {
-        let errors = world.ends(5, &format!("import {folder} --into embedded:app.redb"));
-        assert!(errors.contains(&format!("{folder}: there is no .asb file in this folder")), "{errors}");
+        let errors = world.ends(4, &format!("import {folder} --into embedded:app.redb"));
+        assert!(errors.contains(&format!("{folder}/1.asb: this is no regular file")), "{errors}");
         assert!(errors.contains("nothing was imported") && errors.contains("next: "), "{errors}");
     }
     let errors = world.ends(5, "import nowhere --into embedded:app.redb");

@@ -116,6 +116,7 @@ fn cancelled_at_any_operation() {
             });
             let ended = job.await;
             assert_eq!(world.cluster.open_freezes(), 0, "{at}");
+            assert_eq!(world.open(9).await.leases().await.unwrap().len(), 0, "{at}: a lease was not given back");
             if let Err(error) = &ended {
                 assert_eq!(error.kind(), ErrorKind::Cancelled, "{at}: {error:?}");
             }

@@ -13,7 +13,7 @@ use strongroom_core::model::{BackupKind, Depth, Scope, Status};
 use strongroom_core::planner::{HOME, Held, HeldState, PlanError, Reason, Request, Target, WarningCode};
 use strongroom_core::repository::PruneTerms;
 use strongroom_core::{Error, ErrorKind, Key, Result};
-use strongroom_testkit::{Crashing, Death, Faults, Faulty, PartFault, SimulatedOptions};
+use strongroom_testkit::{Crashing, Death, Faults, Faulty, Latency, PartFault, SimulatedOptions};
 
 use crate::support::{World, committed, request, settings};
 use crate::toy::Codecs;
@@ -370,4 +370,29 @@ async fn of_two_chains_to_one_point_the_verified_one_is_planned() {
     flip(&world, &data_of(&world, id(&first[0]))[0]);
     checked(&world, at(Depth::Hash)).await;
     assert_eq!(steps(&world).await, [id(&base), id(&last)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelled_at_any_moment() {
+    let (world, _) = world().await;
+    let millis = std::time::Duration::from_millis;
+    let mut moments = 0;
+    loop {
+        let repository = world.open_on(Latency::new(world.storage.clone(), millis(2))).await;
+        let job = verify(repository, Arc::new(Codecs), at(Depth::Decode));
+        tokio::time::sleep(millis(moments)).await;
+        job.cancel();
+        let result = job.await;
+        assert!(!world.is_leased().await, "{moments}");
+        match result {
+            Ok(report) => {
+                assert!(report.is_whole(), "{report:?}");
+                break;
+            }
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Cancelled, "{moments}: {error:?}"),
+        }
+        moments += 1;
+    }
+    assert!(moments > 20, "only {moments} ms");
+    assert!(checked(&world, at(Depth::Decode)).await.is_whole(), "what broke off called nothing damaged");
 }

@@ -82,9 +82,15 @@ pub(super) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in at(folder, std::fs::read_dir(folder))? {
         let path = at(folder, entry)?.path();
-        if path.extension().is_some_and(|found| found == extension) && path.is_file() {
-            files.push(path);
+        if path.extension().is_none_or(|found| found != extension) {
+            continue;
         }
+        // Passed over, it would be missing without a word from what is read.
+        if !at(&path, std::fs::metadata(&path))?.is_file() {
+            return Err(Error::invalid(format!("{}: this is no regular file, so nobody can read it", path.display()))
+                .hint("put the file itself in its place, or take it out of the folder"));
+        }
+        files.push(path);
     }
     let schema = |path: &PathBuf| path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"metadata_"));
     files.sort_by_cached_key(|path| (!schema(path), path.clone()));

@@ -184,6 +184,26 @@ fn an_error_names_the_file_and_ends_the_reading() {
 
 #[cfg(unix)]
 #[test]
+fn a_name_that_leads_to_no_file_is_told_and_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), FolderOptions::default());
+    let path = folder.path().join("9_test_9.asb");
+    let refused = || FolderReader::open(folder.path(), None, Limits::default()).unwrap_err();
+    std::os::unix::fs::symlink("away", &path).unwrap();
+    let error = refused();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+    assert!(error.to_string().contains("9_test_9.asb: No such file or directory"), "{error}");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let error = refused();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    assert!(error.to_string().contains("9_test_9.asb: this is no regular file"), "{error}");
+    fs::remove_dir(&path).unwrap();
+    assert!(FolderReader::open(folder.path(), None, Limits::default()).is_ok());
+}
+
+#[cfg(unix)]
+#[test]
 fn a_path_that_is_not_utf8_works() {
     use std::os::unix::ffi::OsStrExt as _;
     let folder = tempfile::tempdir().unwrap();
