@@ -1,10 +1,11 @@
 //! A cluster as a URL: `aerospike://host:3000,other:3000/?option=value&…`.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use strongroom_core::{Error, Result};
 use url::form_urlencoded;
 
-use crate::AerospikeConfig;
+use crate::{AerospikeConfig, BackupConfig, RestoreConfig};
 
 /// The scheme of live clusters.
 pub const SCHEME: &str = "aerospike://";
@@ -24,33 +25,10 @@ const TEXTS: [&str; 12] = [
     "nodes",
     "racks",
 ];
-const BACKUP: [&str; 13] = [
-    "clock-margin",
-    "piece-bytes",
-    "gathered-bytes",
-    "parallelism",
-    "no-records",
-    "no-indexes",
-    "no-functions",
-    "only-without-expiry",
-    "max-records",
-    "sealed",
-    "nodes",
-    "racks",
-    "digest-census",
-];
-const RESTORE: [&str; 10] = [
-    "batch-records",
-    "batch-bytes",
-    "batches-in-flight",
-    "write-timeout",
-    "most-clock-skew",
-    "merge-bins",
-    "extra-ttl",
-    "ignore-record-errors",
-    "durable-deletes",
-    "wait-for-indexes",
-];
+/// Whether a group of the configuration has an option of this name.
+fn has(group: &impl Serialize, name: &str) -> bool {
+    serde_json::to_value(group).is_ok_and(|group| group.get(name).is_some())
+}
 
 impl AerospikeConfig {
     /// Reads `aerospike://[user@]host[:port],…[/][?option=value&…]`. The options are those of the configuration by their
@@ -128,8 +106,8 @@ impl Options {
                     .hint("write password-env=NAME or password-file=PATH"));
             }
             "nodes" | "racks" => (&mut self.backup, name, list()),
-            _ if BACKUP.contains(&name) => (&mut self.backup, name, value),
-            _ if RESTORE.contains(&name) => (&mut self.restore, name, value),
+            _ if has(&BackupConfig::default(), name) => (&mut self.backup, name, value),
+            _ if has(&RestoreConfig::default(), name) => (&mut self.restore, name, value),
             _ => (&mut self.whole, name, value),
         };
         match group.insert(name.to_owned(), value) {

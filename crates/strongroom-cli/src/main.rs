@@ -15,6 +15,7 @@ mod settings;
 mod source;
 mod text;
 mod tool_key;
+mod writing;
 
 use std::process::ExitCode;
 

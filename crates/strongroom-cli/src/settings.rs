@@ -1,10 +1,8 @@
-//! What several commands let one set: how fast a job may be, and what becomes of records that are there already.
+//! How fast a job may be, and how much it does at once.
 
 use std::num::{NonZeroU16, NonZeroU64};
 
-use clap::{Args, ValueEnum};
-use strongroom::core::cluster;
-use strongroom::core::model::PartName;
+use clap::Args;
 use strongroom::core::pipeline::{Limits, Settings};
 use strongroom::storage::ByteSize;
 
@@ -36,34 +34,4 @@ impl Pace {
 fn positive(text: &str) -> Result<NonZeroU64, String> {
     let size: ByteSize = text.parse().map_err(|error: strongroom::Error| error.to_string())?;
     NonZeroU64::new(size.0).ok_or_else(|| "nothing would ever be moved: give a size above 0".to_owned())
-}
-
-/// What becomes of a record that is there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Conflict {
-    /// The backup's replaces it
-    #[default]
-    Replace,
-    /// It stays
-    Keep,
-    /// The one with the higher generation or write time stays
-    Newer,
-}
-
-impl From<Conflict> for cluster::Conflict {
-    fn from(conflict: Conflict) -> Self {
-        match conflict {
-            Conflict::Replace => Self::Replace,
-            Conflict::Keep => Self::Keep,
-            Conflict::Newer => Self::Newer,
-        }
-    }
-}
-
-/// A part's old and new name.
-pub(crate) fn renaming(text: &str) -> Result<(PartName, PartName), String> {
-    match text.split_once('=') {
-        Some((old, new)) if !old.is_empty() && !new.is_empty() => Ok((old.to_owned(), new.to_owned())),
-        _ => Err("write it OLD=NEW".to_owned()),
-    }
 }

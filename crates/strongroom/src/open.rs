@@ -82,9 +82,13 @@ impl Strongroom {
     /// # Errors
     /// `Invalid` for anything else; as [`Strongroom::embedded`] and [`AerospikeConfig::from_url`].
     pub fn cluster(&self, name_or_url: &str) -> Result<Arc<dyn Cluster>> {
+        self.opened(name_or_url, Access::Write)
+    }
+
+    fn opened(&self, name_or_url: &str, access: Access) -> Result<Arc<dyn Cluster>> {
         match self.aerospike(name_or_url)? {
             Some(live) => Ok(Arc::new(live)),
-            None => Ok(Arc::new(self.embedded(name_or_url, Access::Write)?)),
+            None => Ok(Arc::new(self.embedded(name_or_url, access)?)),
         }
     }
 
@@ -130,10 +134,7 @@ impl Strongroom {
     /// # Errors
     /// As [`Strongroom::cluster`].
     pub fn target(&self, name_or_url: &str) -> Result<Arc<dyn Cluster>> {
-        match self.aerospike(name_or_url)? {
-            Some(live) => Ok(Arc::new(live)),
-            None => Ok(Arc::new(self.embedded(name_or_url, Access::Create)?)),
-        }
+        self.opened(name_or_url, Access::Create)
     }
 
     /// The embedded cluster of that name in the profiles or at `embedded:FILE`.

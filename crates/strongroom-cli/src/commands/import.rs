@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use strongroom::core::model::PartName;
 use strongroom::embedded::ImportOptions;
 use strongroom::service_folder::ServiceFolder;
 use strongroom::{Access, Error, Result, Timestamp};
@@ -12,9 +11,9 @@ use strongroom::{Access, Error, Result, Timestamp};
 use crate::choice::Parts;
 use crate::context::Context;
 use crate::output::{DONE, count};
-use crate::settings::{Conflict, renaming};
 use crate::text;
 use crate::tool_key::ToolKey;
+use crate::writing::Writing;
 
 /// Load folders of the reference tools into an embedded cluster
 #[derive(Debug, Args)]
@@ -34,21 +33,8 @@ pub(crate) struct Arguments {
     key: ToolKey,
     #[command(flatten)]
     parts: Parts,
-    /// Import the namespace OLD under the name NEW (repeatable)
-    #[arg(long = "rename", value_name = "OLD=NEW", value_parser = renaming)]
-    renames: Vec<(PartName, PartName)>,
-    /// What becomes of a record that was there before
-    #[arg(long, value_enum, default_value_t)]
-    conflict: Conflict,
-    /// Leave out what has expired at this moment [default: keep everything]
-    #[arg(long, value_name = "TIME")]
-    now: Option<Timestamp>,
-    /// Leave out indexes and functions
-    #[arg(long)]
-    no_definitions: bool,
-    /// Import indexes and functions only
-    #[arg(long, conflicts_with = "no_definitions")]
-    no_data: bool,
+    #[command(flatten)]
+    writing: Writing,
 }
 
 impl Arguments {
@@ -75,7 +61,8 @@ impl Arguments {
         let report = context.block(move || cluster.import_folders(&folders, &options)).await?;
         let value = json!({
             "written": report.written, "kept": report.kept, "expired": report.expired, "filtered": report.filtered,
-            "indexes": report.indexes, "functions": report.functions, "refused": report.refused, "refusals": report.refusals, "namespaces": report.namespaces,
+            "indexes": report.indexes, "functions": report.functions, "refused": report.refused,
+            "refusals": report.refusals, "namespaces": report.namespaces,
         });
         context.output.result(&value, || {
             let mut lines = vec![format!(
@@ -95,12 +82,12 @@ impl Arguments {
         Ok(ImportOptions {
             key: self.key.read()?,
             namespaces: (!names.is_empty()).then(|| names.iter().cloned().collect()),
-            rename: self.renames.iter().cloned().collect(),
+            rename: self.writing.renames.iter().cloned().collect(),
             filter: self.parts.filter(),
-            conflict: self.conflict.into(),
-            now: self.now,
-            no_definitions: self.no_definitions,
-            no_data: self.no_data,
+            conflict: self.writing.conflict(),
+            now: self.writing.now,
+            no_definitions: self.writing.no_definitions,
+            no_data: self.writing.no_data,
             ..ImportOptions::default()
         })
     }

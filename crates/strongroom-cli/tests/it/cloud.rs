@@ -39,7 +39,7 @@ impl Cloud {
 }
 
 #[test]
-fn every_job_works_with_a_repository_in_a_cloud() {
+fn the_main_jobs_work_with_a_repository_in_a_cloud() {
     let cloud = Cloud { world: World::with_base(), server: Server::start("s3", &[], &[]) };
     let (world, url) = (&cloud.world, cloud.url("app"));
     cloud.ends(0, &format!("init {url} --codecs zstd:1"), SECRET);

@@ -1,37 +1,21 @@
 //! What happens in the target of a restore, and how the source is proven first.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use strongroom::core::cluster::RestoreOptions;
-use strongroom::core::model::PartName;
-use strongroom::{Proof, RestoreRequest, Result, Storage, Strongroom, Timestamp};
+use strongroom::{Proof, RestoreRequest, Result, Storage, Strongroom};
 
-use crate::settings::{Conflict, renaming};
+use crate::writing::Writing;
 
 /// What happens in the target. A journal remembers it, so none of it goes with `--resume`.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "a list of independent switches")]
 pub(super) struct InTarget {
     /// Empty the target's parts first, after all checks
     #[arg(long)]
     truncate: bool,
-    /// What becomes of a record that is there already and also in the backup [default: replace]
-    #[arg(long, value_enum)]
-    conflict: Option<Conflict>,
-    /// Restore the part OLD under the name NEW (repeatable)
-    #[arg(long = "rename", value_name = "OLD=NEW", value_parser = renaming)]
-    renames: Vec<(PartName, PartName)>,
-    /// Leave out what has expired at this moment [default: keep everything]
-    #[arg(long, value_name = "TIME")]
-    now: Option<Timestamp>,
-    /// Leave out indexes, functions and table definitions
-    #[arg(long)]
-    no_definitions: bool,
-    /// Restore definitions only
-    #[arg(long, conflicts_with = "no_definitions")]
-    no_data: bool,
+    #[command(flatten)]
+    writing: Writing,
     /// Plan and check everything, and restore nothing; the target must exist
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -60,14 +44,14 @@ enum How {
 
 impl InTarget {
     pub(super) fn options(&self) -> RestoreOptions {
-        let renames: BTreeMap<PartName, PartName> = self.renames.iter().cloned().collect();
+        let writing = &self.writing;
         RestoreOptions {
             truncate: self.truncate,
-            conflict: self.conflict.unwrap_or_default().into(),
-            rename: renames,
-            now: self.now,
-            no_definitions: self.no_definitions,
-            no_data: self.no_data,
+            conflict: writing.conflict(),
+            rename: writing.renames.iter().cloned().collect(),
+            now: writing.now,
+            no_definitions: writing.no_definitions,
+            no_data: writing.no_data,
         }
     }
 }
