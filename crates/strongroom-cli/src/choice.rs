@@ -166,7 +166,8 @@ impl Choice {
 /// `NotFound`; `Invalid` for a name that several have.
 pub(crate) async fn cluster_id(repository: &OpenRepository, name: &str) -> Result<ClusterId> {
     let known = repository.core().clusters().await?;
-    let means = |known: &&Registration| known.cluster.name == name || known.cluster.id.to_string() == name;
+    let id: Option<ClusterId> = name.parse().ok();
+    let means = |known: &&Registration| known.cluster.name == name || Some(known.cluster.id) == id;
     let found: Vec<&Registration> = known.iter().filter(means).collect();
     let list = |of: &mut dyn Iterator<Item = &Registration>| {
         of.map(|known| format!("{} '{}'", known.cluster.id, known.cluster.name)).collect::<Vec<_>>().join(", ")

@@ -1,9 +1,11 @@
 //! Identities. All are UUIDs made from the environment's entropy, so that tests replay them.
+//!
+//! They have one form, in text, names and JSON: 32 hexadecimal digits. With hyphens they are read, too.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::environment::Environment;
@@ -12,7 +14,7 @@ use crate::{Error, Result};
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
         #[serde(transparent)]
         pub struct $name(Uuid);
 
@@ -56,6 +58,12 @@ macro_rules! ids {
             }
         }
 
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
         impl FromStr for $name {
             type Err = Error;
             fn from_str(text: &str) -> Result<Self> {
@@ -84,4 +92,22 @@ ids! {
     TimelineId,
     /// The holder of a lease.
     HolderId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_form_and_both_are_read() {
+        let id = BackupId::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+        let (plain, hyphens) = ("0123456789abcdef0123456789abcdef", "01234567-89ab-cdef-0123-456789abcdef");
+        assert_eq!(id.to_string(), plain);
+        assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{plain}\""));
+        for text in [plain, hyphens] {
+            assert_eq!(text.parse::<BackupId>().unwrap(), id);
+            assert_eq!(serde_json::from_str::<BackupId>(&format!("\"{text}\"")).unwrap(), id);
+        }
+        assert!("0123".parse::<BackupId>().is_err() && serde_json::from_str::<BackupId>("\"0123\"").is_err());
+    }
 }

@@ -71,7 +71,9 @@ fn a_list_is_filtered() {
     world.ends(0, "verify file:backups");
     assert_eq!(count("--doubtful"), 0);
     let cluster = world.json("list file:backups --last 1")["backups"][0]["cluster"].as_str().unwrap().to_owned();
-    assert_eq!(count(&format!("--cluster {}", cluster.replace('-', ""))), 2);
+    assert_eq!(count(&format!("--cluster {cluster}")), 2);
+    let hyphens: Vec<String> = [0..8, 8..12, 12..16, 16..20, 20..32].map(|digits| cluster[digits].to_owned()).into();
+    assert_eq!(count(&format!("--cluster {}", hyphens.join("-"))), 2, "ids are read with hyphens, too");
     assert!(world.ends(5, "list file:backups --cluster nobody").contains("it has those of: "));
 }
 
