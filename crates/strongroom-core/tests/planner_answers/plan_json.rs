@@ -10,7 +10,7 @@ use strongroom_core::planner::{
     AtMost, Catalogue, CheckCode, CheckState, Entry, Plan, Reason, Request, StageKind, Strictness, Target, WarningCode,
 };
 
-use crate::support::{at, by, draw, entries, latest};
+use crate::support::{at, by, draw, draw_with, entries, latest};
 
 /// The example of the page: a chain with copies, a target in between, and something left out.
 fn example() -> Plan {
@@ -78,7 +78,7 @@ fn paths(value: &Value, here: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
             // Maps from names to values are told from structures by their place.
-            let map = ["parts", "request.timelines", "request.scope.parts"].contains(&here);
+            let map = ["parts", "parts.*.logs", "request.timelines", "request.scope.parts"].contains(&here);
             for (name, value) in fields {
                 let name = if map { "*" } else { name };
                 let path = if here.is_empty() { name.to_owned() } else { format!("{here}.{name}") };
@@ -99,12 +99,7 @@ fn paths(value: &Value, here: &str, found: &mut BTreeSet<String>) {
 
 #[test]
 fn the_table_of_the_page_names_every_field_and_no_other() {
-    let (_, text) = page();
-    let named: BTreeSet<String> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
-        .map(|(path, _)| path.to_owned())
-        .collect();
+    let named = table("Fields");
     let mut found = BTreeSet::new();
     for plan in [example(), fullest()] {
         paths(&serde_json::to_value(&plan).expect("JSON"), "", &mut found);
@@ -219,4 +214,71 @@ fn the_lists_of_codes_are_whole() {
     let code = |code: &WarningCode| serde_json::to_value(code).expect("JSON").as_str().expect("a code").to_owned();
     let warnings: BTreeSet<String> = WarningCode::ALL.iter().map(code).collect();
     assert_eq!((&warnings, warnings.len()), (&known::<WarningCode>(), WarningCode::ALL.len()));
+}
+
+/// The paths of the table under a heading of the page.
+fn table(heading: &str) -> BTreeSet<String> {
+    let (_, text) = page();
+    let (_, section) = text.split_once(&format!("\n## {heading}\n")).expect("the heading");
+    let section = section.split("\n## ").next().expect("a section");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    rows.map(|(path, _)| path.to_owned()).collect()
+}
+
+/// The paths of the fields of `values`; what the page describes of a plan is not looked into.
+fn fields(values: &[Value], known: &[&str]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for value in values {
+        paths(value, "", &mut found);
+    }
+    found.retain(|path| !known.iter().any(|known| path.starts_with(known)));
+    found
+}
+
+fn named_as_they_are(heading: &str, values: &[Value], known: &[&str]) {
+    let (named, found) = (table(heading), fields(values, known));
+    let missing: Vec<_> = found.difference(&named).collect();
+    let extra: Vec<_> = named.difference(&found).collect();
+    assert!(missing.is_empty() && extra.is_empty(), "not on the page: {missing:#?}\nonly on the page: {extra:#?}");
+}
+
+fn json(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).expect("JSON")
+}
+
+#[test]
+fn the_page_names_every_field_of_an_explanation_a_difference_and_a_check() {
+    let parts = ["reached", "refused[]", "nearest.before", "nearest.after", "nearest.every_moment", "steps[].apply"];
+    let more =
+        ["steps[].window", "losses.steps[].moments", "losses.steps[].instead", "drawing.axis", "drawing.reached"];
+    let known: Vec<String> = parts.iter().chain(&more).map(|path| format!("parts.*.{path}.")).collect();
+    let mut known: Vec<&str> = known.iter().map(String::as_str).collect();
+    known.extend(["request.", "plan.reached.", "plan.totals.", "parts.*.refused[]"]);
+    let refused = draw("1:-10#p 2:10-20#p 4:25-40#p 5:-60#p").explain(&by(45));
+    let logs = "1:-10&a,b 2:a.1.1@5-15 3:a.1.2<1.1@15-60^? 4:b.1.1@5-70 5:-50&a,b 6:-9=home,s3&a,b";
+    let replayed = draw(logs).explain(&Request::at(Target::Exactly(at(33))));
+    let chain = draw_with("1:-10 2:10-33^? 3:-40/2 4:40-50/2", &[(1, "p", None), (2, "p", Some(35))]);
+    let values = [json(&refused), json(&replayed), json(&chain.explain(&by(37)))];
+    named_as_they_are("Explanation", &values, &known);
+
+    let [one, other] = [("1:-10=home,s3 2:10-20 3:20-30", by(30)), ("1:-10=s3/2 2:1@10-20^?/2 4:20-40/2", latest())]
+        .map(|(picture, request)| draw(picture).plan(&request).expect("a plan"));
+    let mut filtered = other.clone();
+    filtered.parts.get_mut("p").expect("a part").filter.tables = Some(["t".to_owned()].into());
+    let mut moved = one.clone();
+    moved.parts.get_mut("p").expect("a part").steps.swap(0, 1);
+    let known = ["reached.", "bytes.", "timeline.", "filter.", "changed[].storage.", "changed[].apply."];
+    let sides =
+        ["added[].window.", "removed[].window.", "changed[].window.", "changed[].verified.", "changed[].alternates."];
+    let known: Vec<String> = known.iter().chain(&sides).map(|path| format!("parts.*.{path}")).collect();
+    let mut known: Vec<&str> = known.iter().map(String::as_str).collect();
+    known.extend(["before.reached.", "before.totals.", "after.reached.", "after.totals."]);
+    known.extend(["warnings_added[]", "warnings_removed[]"]);
+    let values = [json(&one.difference(&filtered)), json(&filtered.difference(&one)), json(&one.difference(&moved))];
+    named_as_they_are("Difference", &values, &known);
+
+    let known = ["request.", "reached.", "parts.*.reached.", "parts.*.base.window.", "parts.*.logs.", "warnings[]"];
+    let known = [&known[..], &["parts.*.before.", "parts.*.after."]].concat();
+    let values = [json(&draw("1:-10 4:25-40 5:-60").check(&by(45))), json(&draw(logs).check(&by(33)))];
+    named_as_they_are("Check", &values, &known);
 }
