@@ -9,7 +9,7 @@ use strongroom::Result;
 
 use crate::commands::{
     backup, check, completions, copy, delete, demo, doctor, export, import, init, inspect, key, list, mend, pin, plan,
-    prune, restore, resume, status, verify, what_if, windows,
+    prune, restore, resume, status, synthesize, verify, what_if, windows,
 };
 use crate::context::Context;
 
@@ -50,6 +50,7 @@ pub(crate) enum Command {
     WhatIf(what_if::Arguments),
     Restore(Box<restore::Arguments>),
     Verify(verify::Arguments),
+    Synthesize(synthesize::Arguments),
     Copy(copy::Arguments),
     Prune(Box<prune::Arguments>),
     Delete(delete::Arguments),
@@ -82,6 +83,7 @@ impl Command {
             Self::WhatIf(arguments) => arguments.run(context).await,
             Self::Plan(arguments) => arguments.run(context).await,
             Self::Restore(arguments) => arguments.run(context).await,
+            Self::Synthesize(arguments) => arguments.run(context).await,
             Self::Verify(arguments) => arguments.run(context).await,
             Self::Copy(arguments) => arguments.run(context).await,
             Self::Prune(arguments) => arguments.run(context).await,

@@ -18,7 +18,7 @@ pub use strongroom_codec as codec;
 pub use strongroom_core as core;
 pub use strongroom_core::engine::{
     BackupKindWish, BackupReport, BackupRequest, CopyRequest, Job, Journal, PartOutcome, Proof, PruneReport,
-    PruneRequest, Removal, RestoreRequest, RestoreSummary, VerifyRequest,
+    PruneRequest, Removal, RestoreRequest, RestoreSummary, SynthesizeReport, SynthesizeRequest, VerifyRequest,
 };
 pub use strongroom_core::planner::{Explanation, Plan, Request, Target};
 pub use strongroom_core::{Cluster, Codec, Error, ErrorKind, Key, Result, Storage, StorageExt, Timestamp};

@@ -6,13 +6,14 @@ use strongroom_codec::KeyRing;
 use strongroom_core::codec::CodecRegistry;
 use strongroom_core::engine::{
     self, BackupReport, BackupRequest, CopyReport, CopyRequest, Job, PruneReport, PruneRequest, RestoreRequest,
-    RestoreSummary, VerifyReport, VerifyRequest,
+    RestoreSummary, SynthesizeReport, SynthesizeRequest, VerifyReport, VerifyRequest,
 };
 use strongroom_core::id::RunId;
 use strongroom_core::pipeline::Stack;
 use strongroom_core::planner::{Plan, Request};
 use strongroom_core::repository::{Loaded, Repository};
 use strongroom_core::{Cluster, Result, Storage};
+use strongroom_record::fold::RecordFold;
 
 use crate::keys::Codecs;
 
@@ -118,6 +119,13 @@ impl OpenRepository {
     /// Begins a prune.
     pub fn prune(&self, request: PruneRequest) -> Job<PruneReport> {
         engine::prune(self.repository.clone(), request)
+    }
+
+    /// Begins to merge a chain of record backups into a new base, with this repository's codecs; those of `request` are
+    /// not looked at. No cluster is touched.
+    pub fn synthesize(&self, request: SynthesizeRequest) -> Job<SynthesizeReport> {
+        let request = SynthesizeRequest { stack: self.stack.clone(), ..request };
+        engine::synthesize(self.repository.clone(), self.registry(), Arc::new(RecordFold), request)
     }
 
     /// Begins a copy to another storage.

@@ -20,6 +20,7 @@ pub(crate) mod prune;
 pub(crate) mod restore;
 pub(crate) mod resume;
 pub(crate) mod status;
+pub(crate) mod synthesize;
 pub(crate) mod verify;
 pub(crate) mod what_if;
 pub(crate) mod windows;

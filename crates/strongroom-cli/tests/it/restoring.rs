@@ -154,3 +154,34 @@ fn a_staged_source_is_proven_apart_and_cleared_away() {
     assert_eq!(crate::world::files(&world.path().join("staging")).len(), 0, "the staging folder is cleared");
     assert!(world.ends(2, "restore file:backups --into embedded:x.redb --proof stage").contains("--staging"));
 }
+
+#[test]
+fn a_chain_becomes_a_base_that_restores_the_same() {
+    let (world, [first, second]) = with_chain();
+    assert!(world.ends(4, &format!("synthesize file:backups --at {first}")).contains("nothing to merge"));
+    let made = world.json("synthesize file:backups");
+    let (backup, records) = (made["made"][0]["backup"].as_str().unwrap(), made["made"][0]["totals"]["records"].clone());
+    assert_eq!((&made["made"][0]["window"]["until"], records), (&second.micros().into(), 5206.into()), "{made}");
+    assert_eq!(made["made"][0]["made_from"].as_array().unwrap().len(), 2, "{made}");
+    let plan = world.json(&format!("plan file:backups --backup {backup}"));
+    assert_eq!(plan["totals"]["steps"], 1, "{plan}");
+    let held = |name: &str, which: &str| {
+        world.ends(0, &format!("restore file:backups --into embedded:{name}.redb {which}"));
+        world.ends(0, &format!("export embedded:{name}.redb {name}-out --part test"));
+        let mut lines: Vec<String> = Vec::new();
+        for file in crate::world::files(&world.path().join(format!("{name}-out"))) {
+            lines.extend(String::from_utf8_lossy(&std::fs::read(file).unwrap()).lines().map(str::to_owned));
+        }
+        lines.sort();
+        lines
+    };
+    let chain = world.json("list file:backups --kind incremental")["backups"][0]["id"].as_str().unwrap().to_owned();
+    let (merged, one_by_one) =
+        (held("merged", &format!("--backup {backup}")), held("chain", &format!("--backup {chain}")));
+    assert!(merged.len() > 5206, "{}", merged.len());
+    assert_eq!(merged, one_by_one);
+    assert_eq!(world.json("list file:backups --kind synthetic")["backups"].as_array().unwrap().len(), 1);
+    world.ends(0, "verify file:backups --depth decode");
+    let error = world.ends(5, "synthesize file:backups --run 00000000000000000000000000000001");
+    assert!(error.contains("nothing is left of run"), "{error}");
+}

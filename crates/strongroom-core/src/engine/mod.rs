@@ -7,9 +7,11 @@ mod held;
 pub mod job;
 pub mod journal;
 mod list;
+mod merge;
 pub mod proof;
 pub mod prune;
 pub mod restore;
+pub mod synthesize;
 pub mod verify;
 
 pub use backup::{
@@ -23,6 +25,7 @@ pub use list::CodedList;
 pub use proof::{Finding, Proof};
 pub use prune::{PruneReport, PruneRequest, Removal, prune};
 pub use restore::{RestoreRequest, RestoreSummary, abort_restore, restore};
+pub use synthesize::{SynthesizeReport, SynthesizeRequest, synthesize};
 pub use verify::{VerifiedBackup, VerifyReport, VerifyRequest, verify};
 
 /// How many bytes a stretch of a merge has: so many are in memory for each write at work.

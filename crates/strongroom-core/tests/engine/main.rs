@@ -8,6 +8,7 @@ mod meddled;
 mod prune;
 mod restore;
 mod support;
+mod synthesizing;
 #[path = "../pipeline/toy.rs"]
 mod toy;
 mod verify;

@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use choice::BackupKindWish;
+pub(super) use note::Notes;
 pub use report::{BackupReport, Committed, Estimate, PartOutcome, PartReport};
 pub use resume::run_of;
 

@@ -47,14 +47,14 @@ pub(super) struct BegunNote {
 
 /// Reads and writes the notes of one backup.
 #[derive(Debug, Clone)]
-pub(super) struct Notes {
+pub(in crate::engine) struct Notes {
     repository: Repository,
     form: CodedList,
     folder: String,
 }
 
 impl Notes {
-    pub(super) fn new(repository: &Repository, form: CodedList, begun: &Begun) -> Self {
+    pub(in crate::engine) fn new(repository: &Repository, form: CodedList, begun: &Begun) -> Self {
         Self { repository: repository.clone(), form, folder: format!("{}receipts/", begun.folder) }
     }
 
@@ -66,19 +66,19 @@ impl Notes {
         Key::new(format!("{}begun", self.folder))
     }
 
-    pub(super) async fn begin(&self, note: &BegunNote) -> Result<()> {
+    pub(in crate::engine) async fn begin<T: Serialize + Sync>(&self, note: &T) -> Result<()> {
         self.store(&self.begun_key()?, note).await
     }
 
     /// Remembers what a task stored.
-    pub(super) async fn stored(&self, pieces: impl Iterator<Item = &StoredPiece>) -> Result<()> {
+    pub(in crate::engine) async fn stored(&self, pieces: impl Iterator<Item = &StoredPiece>) -> Result<()> {
         let pieces: Vec<&StoredPiece> = pieces.collect();
         let nonce = u64::from_le_bytes(self.environment().random()?);
         self.store(&Key::new(format!("{}{nonce:016x}", self.folder))?, &pieces).await
     }
 
     /// What was begun; `None` when the note was never written: then nothing else was, either.
-    pub(super) async fn begun(&self) -> Result<Option<BegunNote>> {
+    pub(in crate::engine) async fn begun<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         match self.load(&self.begun_key()?).await {
             Ok(note) => Ok(Some(note)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -87,7 +87,7 @@ impl Notes {
     }
 
     /// Everything that is remembered as stored, and a line for each receipt that can't be read.
-    pub(super) async fn receipts(&self) -> Result<(Vec<StoredPiece>, Vec<String>)> {
+    pub(in crate::engine) async fn receipts(&self) -> Result<(Vec<StoredPiece>, Vec<String>)> {
         let listed: Vec<_> = self.repository.storage().list(&self.folder).try_collect().await?;
         let begun = self.begun_key()?;
         let (mut pieces, mut damaged) = (Vec::new(), Vec::new());
@@ -104,7 +104,7 @@ impl Notes {
     }
 
     /// Deletes the notes of a committed backup, as far as one is allowed to: backing up needs no right to delete.
-    pub(super) async fn clear(&self) {
+    pub(in crate::engine) async fn clear(&self) {
         let storage = self.repository.storage();
         let Ok(listed) = storage.list(&self.folder).try_collect::<Vec<_>>().await else { return };
         for meta in listed {

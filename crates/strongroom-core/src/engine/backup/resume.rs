@@ -39,7 +39,7 @@ pub(super) async fn left(
     let mut left: ByPart<Left> = ByPart::new();
     for begun in loaded.in_progress.iter().filter(|begun| begun.lease == lease_name(run)) {
         let notes = Notes::new(repository, list.clone(), begun);
-        let Some(note) = notes.begun().await? else { continue };
+        let Some(note) = notes.begun::<BegunNote>().await? else { continue };
         if note.run != run {
             return Err(Error::corrupt(format!("the note of {begun} is that of another run")));
         }

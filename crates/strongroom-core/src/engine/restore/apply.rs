@@ -148,7 +148,7 @@ impl Applier<'_> {
 
 impl SourceStep {
     /// The pieces of one kind with their numbers in the list.
-    pub(super) fn of_kind(&self, kind: PieceKind) -> impl Iterator<Item = (u32, &StoredPiece)> {
+    pub(in crate::engine) fn of_kind(&self, kind: PieceKind) -> impl Iterator<Item = (u32, &StoredPiece)> {
         (0_u32..).zip(&self.pieces).filter(move |(_, piece)| piece.spec.kind == kind)
     }
 

@@ -1,18 +1,15 @@
 //! Merging the steps of a chain, so that each record is written once, in its final state.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use super::apply::Applier;
 use super::source::{SourceStep, wants};
-use crate::cluster::{Applied, Fold, FoldInput, FoldRequest, Folded, PieceKind, PieceSpec, StepId};
+use crate::Result;
+use crate::cluster::{Applied, Fold, FoldRequest, Folded, PieceKind, PieceSpec, StepId};
 use crate::engine::journal::Mark;
+use crate::engine::merge::MergeSource;
 use crate::engine::stretch_bytes;
-use crate::manifest::{Blake3, StoredPiece};
-use crate::pipeline::{PartReader, Share};
-use crate::{ByteStream, Result};
+use crate::manifest::Blake3;
 
 /// The number under which the folded data of a part is remembered in the journal.
 const FOLDED: u32 = u32::MAX;
@@ -42,29 +39,21 @@ impl Applier<'_> {
     /// Merges and writes. A merge can't change to another copy in its middle, so it begins again, and leaves out what was
     /// written.
     async fn merge(&self, steps: &[&SourceStep], fold: &dyn Fold) -> Result<()> {
-        let mut from = vec![0; steps.len()];
         let part = steps.first().map_or("", |step| step.part.as_str());
         let deletes = !self.starts_from_nothing(steps).await;
         let request = FoldRequest { deletes, piece_bytes: stretch_bytes(&self.room) };
         let newest = steps.last().map_or(0, |step| step.step);
+        let mut source = MergeSource::new(self.run.repository.id(), self.run.registry, &self.room, steps);
         loop {
-            let watch = Arc::new(Watch::new(self.progress.begin(), steps.len()));
-            let inputs = steps.iter().zip(&from).enumerate().rev();
-            let inputs = inputs.map(|(at, (step, copy))| self.fold_input(step, *copy, at, &watch)).collect();
+            let (inputs, watch) = source.begin(self.progress.begin());
             let error = match self.stretches(newest, part, fold.fold(part, request, inputs)?).await {
                 Ok(()) => {
-                    let pieces = |kind| steps.iter().flat_map(move |step| step.of_kind(kind)).map(|(_, piece)| piece);
-                    watch.keep(pieces(PieceKind::Data).chain(pieces(PieceKind::Deletes)));
+                    watch.keep(source.pieces());
                     return Ok(());
                 }
                 Err(error) => error.within(format!("part '{}'", part.escape_debug())),
             };
-            let Some(failed) = watch.failed() else { return Err(error) };
-            let (Some(step), Some(copy)) = (steps.get(failed), from.get_mut(failed)) else { return Err(error) };
-            *copy += 1;
-            if *copy >= step.copies.len() {
-                return Err(error);
-            }
+            let Some(step) = source.fail_over(&watch) else { return Err(error) };
             self.run
                 .warn(format!("a copy of backup {} failed, and another one is read: {error}", step.manifest.backup));
         }
@@ -109,61 +98,5 @@ impl Applier<'_> {
             }
         }
         Ok(Mark { folded: vec![name], applied, ..Mark::default() })
-    }
-
-    /// The pieces of one step, in the order in which the fold wants them.
-    fn fold_input(&self, step: &SourceStep, copy: usize, at: usize, watch: &Arc<Watch>) -> FoldInput {
-        let streams = |kind| -> Vec<ByteStream> {
-            let mut found: Vec<StoredPiece> = step.of_kind(kind).map(|(_, piece)| piece.clone()).collect();
-            found.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
-            let Some(copy) = step.copies.get(copy) else { return Vec::new() };
-            let reader = PartReader {
-                room: Arc::clone(&self.room),
-                storage: Arc::clone(&copy.storage),
-                repository: self.run.repository.id(),
-                codecs: step.manifest.codecs.clone(),
-                registry: Arc::clone(self.run.registry),
-            };
-            reader.pieces(&found).into_iter().map(|body| watch.over(at, body)).collect()
-        };
-        FoldInput { data: streams(PieceKind::Data), deletes: streams(PieceKind::Deletes) }
-    }
-}
-
-/// Counts what flows into a merge, and notes which step's source failed.
-struct Watch {
-    share: Mutex<Share>,
-    failed: Vec<AtomicBool>,
-}
-
-impl Watch {
-    fn new(share: Share, steps: usize) -> Self {
-        Self { share: Mutex::new(share), failed: (0..steps).map(|_| AtomicBool::new(false)).collect() }
-    }
-
-    fn over(self: &Arc<Self>, at: usize, body: ByteStream) -> ByteStream {
-        let watch = Arc::clone(self);
-        body.inspect(move |chunk| match chunk {
-            Ok(chunk) => watch.share.lock().unwrap_or_else(PoisonError::into_inner).plain(chunk.len() as u64),
-            Err(_) => {
-                if let Some(failed) = watch.failed.get(at) {
-                    failed.store(true, Ordering::Relaxed);
-                }
-            }
-        })
-        .boxed()
-    }
-
-    /// The step whose source failed, if one did.
-    fn failed(&self) -> Option<usize> {
-        self.failed.iter().position(|failed| failed.load(Ordering::Relaxed))
-    }
-
-    fn keep<'a>(&self, pieces: impl Iterator<Item = &'a StoredPiece>) {
-        let mut share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
-        for piece in pieces {
-            share.piece(piece.plain_bytes, piece.plain_bytes, piece.summary.records);
-        }
-        share.keep();
     }
 }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::abort::abort_restore;
 use self::run::Run;
-pub(super) use self::source::objects_of;
+pub(super) use self::source::{Source, SourceStep, objects_of};
 use super::backup::RemoteWorker;
 use super::job::Job;
 use super::journal::Journal;

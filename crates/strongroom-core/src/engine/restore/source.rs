@@ -20,29 +20,29 @@ const STAGED: &str = "(staged)";
 
 /// Everything that a plan's steps consist of.
 #[derive(Debug)]
-pub(super) struct Source {
-    pub(super) steps: Vec<SourceStep>,
+pub(in crate::engine) struct Source {
+    pub(in crate::engine) steps: Vec<SourceStep>,
     outline: RestoreOutline,
     /// Copies that can't be used, and why.
-    pub(super) warnings: Vec<String>,
+    pub(in crate::engine) warnings: Vec<String>,
 }
 
 /// One step with its manifest and pieces.
 #[derive(Debug)]
-pub(super) struct SourceStep {
+pub(in crate::engine) struct SourceStep {
     pub(super) step: StepId,
     pub(super) part: PartName,
-    pub(super) manifest: Manifest,
+    pub(in crate::engine) manifest: Manifest,
     pub(super) pieces: Vec<StoredPiece>,
     /// The storages that hold it, the chosen one first.
-    pub(super) copies: Vec<Copy>,
+    pub(in crate::engine) copies: Vec<Copy>,
 }
 
 /// A storage that holds a step.
 #[derive(Debug, Clone)]
-pub(super) struct Copy {
+pub(in crate::engine) struct Copy {
     pub(super) name: String,
-    pub(super) storage: Arc<dyn Storage>,
+    pub(in crate::engine) storage: Arc<dyn Storage>,
 }
 
 impl Copy {
@@ -53,7 +53,7 @@ impl Copy {
 
 impl Source {
     /// Reads the manifests and the lists of pieces of every step, from the first copy that gives them.
-    pub(super) async fn open(
+    pub(in crate::engine) async fn open(
         repository: &Repository,
         registry: &Arc<dyn CodecRegistry>,
         plan: &Plan,
@@ -75,7 +75,7 @@ impl Source {
     }
 
     /// Resolves every codec of every step: a wrong or missing key is told here, before anything else happens.
-    pub(super) fn check_codecs(&self, registry: &dyn CodecRegistry) -> Result<()> {
+    pub(in crate::engine) fn check_codecs(&self, registry: &dyn CodecRegistry) -> Result<()> {
         let codecs: BTreeSet<&CodecId> = self
             .steps
             .iter()

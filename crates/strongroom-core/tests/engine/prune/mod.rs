@@ -6,4 +6,5 @@ mod meanwhile;
 mod racing;
 mod random;
 mod support;
+mod synthetic;
 mod whole;

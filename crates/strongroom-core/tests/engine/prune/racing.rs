@@ -29,10 +29,10 @@ async fn world() -> World {
     world
 }
 
-type Outcome = Arc<Mutex<Option<Result<PruneReport>>>>;
+pub(super) type Outcome = Arc<Mutex<Option<Result<PruneReport>>>>;
 
 /// The storage of a process; right before its operation `at` another one prunes. And what came of it.
-fn pruned_at(world: &World, at: u64, request: PruneRequest) -> (Meanwhile<MemoryStorage>, Outcome) {
+pub(super) fn pruned_at(world: &World, at: u64, request: PruneRequest) -> (Meanwhile<MemoryStorage>, Outcome) {
     let outcome = Outcome::default();
     let (storage, environment, told) = (world.storage.clone(), world.environment(), Arc::clone(&outcome));
     let act = async move {
@@ -44,7 +44,7 @@ fn pruned_at(world: &World, at: u64, request: PruneRequest) -> (Meanwhile<Memory
 }
 
 /// What a policy deletes at once.
-fn deleted(outcome: &Outcome) -> BTreeSet<BackupId> {
+pub(super) fn deleted(outcome: &Outcome) -> BTreeSet<BackupId> {
     let outcome = outcome.lock().unwrap();
     outcome.as_ref().map(|done| done.as_ref().unwrap().deleted.backups.iter().copied().collect()).unwrap_or_default()
 }
