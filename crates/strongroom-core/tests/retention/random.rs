@@ -7,7 +7,7 @@ use strongroom_core::Timestamp;
 use strongroom_core::id::BackupId;
 use strongroom_core::model::{Filter, Scope, Status};
 use strongroom_core::planner::{
-    Block, Catalogue, Entry, Reached, Request, RetentionPlan, RetentionRequest, Strictness, Target,
+    Block, Catalogue, Entry, Pin, PinKind, Reached, Request, RetentionPlan, RetentionRequest, Strictness, Target,
 };
 
 use crate::drawn::at;
@@ -231,6 +231,26 @@ fn a_laxer_policy_deletes_nothing_more() {
         let less: BTreeSet<BackupId> = going(&catalogue.retain(&lax).unwrap()).into_iter().collect();
         let more: BTreeSet<BackupId> = going(&catalogue.retain(&strict).unwrap()).into_iter().collect();
         assert!(less.is_subset(&more), "{:?}", less.difference(&more));
+    });
+}
+
+#[test]
+fn a_pin_never_loses_a_point() {
+    everywhere(300, |world, request, rng| {
+        let catalogue = world.catalogue();
+        let mut request = request.clone();
+        for policy in std::iter::once(&mut request.policy).chain(request.parts.values_mut()) {
+            // What is pinned counts: under a bound on size it takes the place of another point.
+            policy.max_size = None;
+        }
+        let gone = going(&catalogue.retain(&request).unwrap());
+        let before = reached(&world.without(&gone).catalogue());
+        let mut pinned = world.clone();
+        let at = usize::try_from(rng.below(world.entries.len() as u64)).unwrap();
+        pinned.entries[at].pins.push(Pin::new(PinKind::Pin, "one more"));
+        let still_gone = going(&pinned.catalogue().retain(&request).unwrap());
+        assert!(still_gone.iter().all(|backup| gone.contains(backup)), "{gone:?}, then {still_gone:?}");
+        is_reached_as_before(&before, &reached(&pinned.without(&still_gone).catalogue()), &[]);
     });
 }
 
