@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Everything, or the changes since the backup before
     #[arg(long, value_enum, default_value_t = Kind::Auto)]
     kind: Kind,
+    /// Let the first incremental after a base start at that base, not where the backup before the base ended
+    #[arg(long)]
+    no_bridging: bool,
     /// Codecs of this backup [default: the repository's]
     #[arg(long)]
     codecs: Option<String>,
@@ -66,6 +69,7 @@ impl Arguments {
                 Kind::Base => BackupKindWish::Base,
                 Kind::Incremental => BackupKindWish::Incremental,
             },
+            no_bridging: self.no_bridging,
             settings: self.pace.settings(),
             accept_cluster: self.accept_fingerprint,
             run: Some(run),

@@ -1,5 +1,6 @@
 //! Which moment is restored, and what happens in the target.
 
+use serde_json::Value;
 use strongroom::Timestamp;
 
 use crate::world::{World, data};
@@ -184,4 +185,21 @@ fn a_chain_becomes_a_base_that_restores_the_same() {
     world.ends(0, "verify file:backups --depth decode");
     let error = world.ends(5, "synthesize file:backups --run 00000000000000000000000000000001");
     assert!(error.contains("nothing is left of run"), "{error}");
+}
+
+#[test]
+fn an_incremental_bridges_the_base_before_it_unless_told_not_to() {
+    let (world, [_, second]) = with_chain();
+    let committed = |options: &str| {
+        let report = world.json(&format!("backup embedded:app.redb file:backups {options}"));
+        report["parts"][0]["outcome"]["committed"].clone()
+    };
+    let base = committed("--kind base");
+    let plain = committed("--no-bridging");
+    assert_eq!((&plain["window"]["from"], &plain["bridges"]), (&base["window"]["until"], &Value::Null), "{plain}");
+    let base = committed("--kind base");
+    let bridging = committed("");
+    assert_eq!(bridging["bridges"], base["backup"], "{bridging}");
+    let from = bridging["window"]["from"].as_i64().unwrap();
+    assert!(from >= second.micros() && from < base["window"]["until"].as_i64().unwrap(), "{bridging}");
 }
