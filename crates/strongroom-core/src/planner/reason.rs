@@ -290,6 +290,10 @@ impl PlanError {
             (None, Some(after)) => format!("nearest point: {}, after it", after.settled),
             (None, None) => match self.reason {
                 Reason::Unknown | Reason::PartMissing | Reason::Invalid => "see the list of backups".to_owned(),
+                Reason::KeyMissing => "give a key that opens it".to_owned(),
+                Reason::CodecMissing => "use a program that knows the codec".to_owned(),
+                Reason::TooLarge => "ask for fewer parts, or allow a larger plan".to_owned(),
+                Reason::DuplicateId => "both are left alone: name another backup, or a moment".to_owned(),
                 _ => "no point can be reached: take a base".to_owned(),
             },
         }

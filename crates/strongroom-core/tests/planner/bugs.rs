@@ -261,7 +261,7 @@ fn medusa_523_a_name_that_was_used_again_is_not_trusted() {
     assert_eq!(
         told("1:-10 2:10-20 2:10-20*77", &Request::at(Target::Backup(id(2)))),
         "DUPLICATE_ID: two different backups have the id 00000000000000000000000000000002: which is meant can't be \
-         told (no point can be reached: take a base)"
+         told (both are left alone: name another backup, or a moment)"
     );
     assert_eq!(told("1:-10 2:10-20 2:10-20*77 3:-30", &latest()), "p: 3 → 30");
 }

@@ -68,9 +68,9 @@ fn a_refusal_is_an_error_of_its_kind_and_says_what_to_do() {
         (Reason::PartMissing, ErrorKind::NotFound, "see the list of backups"),
         (Reason::Unknown, ErrorKind::NotFound, "see the list of backups"),
         (Reason::Invalid, ErrorKind::Invalid, "see the list of backups"),
-        (Reason::TooLarge, ErrorKind::Invalid, "no point can be reached: take a base"),
-        (Reason::KeyMissing, ErrorKind::Denied, "no point can be reached: take a base"),
-        (Reason::CodecMissing, ErrorKind::Unsupported, "no point can be reached: take a base"),
+        (Reason::TooLarge, ErrorKind::Invalid, "ask for fewer parts, or allow a larger plan"),
+        (Reason::KeyMissing, ErrorKind::Denied, "give a key that opens it"),
+        (Reason::CodecMissing, ErrorKind::Unsupported, "use a program that knows the codec"),
         (Reason::Gap, ErrorKind::BrokenChain, "no point can be reached: take a base"),
     ] {
         let refused = PlanError::new(reason, "as an example");

@@ -187,6 +187,8 @@ fn i05_ids_are_unique_links_have_no_loop_and_order_is_by_time() {
     // Two different backups of one id: neither is used, and it can't be told which one is meant.
     assert_eq!(refused("1:-10 2:10-20 2:10-21", by(21)), Reason::DuplicateId);
     assert_eq!(refused("1:-10 2:10-20 2:10-21", Target::Backup(id(2))), Reason::DuplicateId);
+    let twice = plan("1:-10 2:10-20 2:10-21", Target::Backup(id(2))).unwrap_err();
+    assert!(twice.advice().contains("name another backup, or a moment"), "{twice}");
     // The same backup told twice is one.
     assert_eq!(reaches("1:-10 2:10-20 2:10-20", Target::Latest), (vec![1, 2], 20));
     for round in ["1:-10 2:3@10-20 3:2@20-30", "1:-10 2:2@10-20"] {

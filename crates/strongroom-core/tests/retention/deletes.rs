@@ -1,7 +1,7 @@
 //! Deleting what is named, with the same guard.
 
 use strongroom_core::planner::{
-    Block, Catalogue, DeleteRefusal, DeleteRequest, KeepReason, Pin, PinKind, RetentionPlan,
+    Block, Catalogue, DeleteRefusal, DeleteRequest, Entry, KeepReason, Pin, PinKind, RetentionPlan,
 };
 use strongroom_core::{Error, ErrorKind};
 
@@ -85,6 +85,32 @@ fn pins_leases_and_locks_are_named() {
     assert_eq!(catalogue.delete(&read).unwrap_err().blocked[0].by, [Block::Lease { name: "restore-1".to_owned() }]);
     let incomplete = Catalogue::from_entries(entries("1:-10 2:-20"), [], 1, false);
     assert_eq!(delete(&incomplete, &[1]).unwrap_err().blocked[0].by, [Block::CatalogueIncomplete]);
+}
+
+#[test]
+fn the_advice_fits_what_speaks_against_it() {
+    let advice = |picture: &str, change: &dyn Fn(&mut Entry)| {
+        let mut all = entries(picture);
+        change(&mut all[0]);
+        let refusal = delete(&Catalogue::from_entries(all, [], 1, true), &[1]).unwrap_err();
+        Error::from(refusal).advice().unwrap().to_owned()
+    };
+    let pinned = |kind| move |entry: &mut Entry| entry.pins.push(Pin::new(kind, "audit"));
+    assert!(advice("1:-10 3:-30", &pinned(PinKind::Pin)).contains("take the pin off"));
+    assert!(advice("1:-10 3:-30", &pinned(PinKind::Hold)).contains("release it"));
+    let locked = |entry: &mut Entry| entry.copies[0].locked_until = Some(at(9000));
+    assert!(advice("1:-10=home 3:-30", &locked).contains("until the lock ends"));
+    assert!(advice("1:-10 1:-12 3:-30", &|_| ()).contains("which of the two is meant can't be told"));
+}
+
+#[test]
+fn a_long_chain_names_for_each_backup_the_nearest_that_goes() {
+    let chain: Vec<String> = (1..300).map(|number| format!("{}:{number}0-{}0", number + 1, number + 1)).collect();
+    let catalogue = draw(&format!("1:-10 {}", chain.join(" ")));
+    let refusal = delete(&catalogue, &[3, 200]).unwrap_err();
+    let expected: Vec<_> =
+        (4..=300).filter(|number| *number != 200).map(|n| (n, if n < 200 { 3 } else { 200 })).collect();
+    assert_eq!(dependents(&refusal), expected);
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl From<Box<DeleteRefusal>> for Error {
         let (kind, hint) = if !refusal.unknown.is_empty() {
             (ErrorKind::NotFound, "see the list of backups")
         } else if !refusal.blocked.is_empty() {
-            (ErrorKind::Denied, "take the pin or hold off, or wait until the other one is done")
+            (ErrorKind::Denied, refusal.blocked.iter().find_map(|one| one.by.first()).map_or("keep it", Block::advice))
         } else if refusal.dependents.iter().any(|dependent| !dependent.moves) {
             (ErrorKind::BrokenChain, "delete these as well with --cascade, or keep it")
         } else if refusal.dependents.is_empty() {
@@ -109,6 +109,23 @@ impl From<Box<DeleteRefusal>> for Error {
             (ErrorKind::BrokenChain, "name that backup too, or keep this one")
         };
         Self::new(kind, format!("nothing was deleted: {refusal}")).hint(hint)
+    }
+}
+
+impl Block {
+    /// What to do about it.
+    const fn advice(&self) -> &'static str {
+        match self {
+            Self::Pin { .. } => "take the pin off, or wait until it ends",
+            Self::Hold { .. } => "let who set the hold release it, or wait until it ends",
+            Self::Lease { .. } | Self::InFlight { .. } => "wait until the other one is done",
+            Self::Locked { .. } => "wait until the lock ends",
+            Self::StorageUnreachable { .. } => "try again when the storage answers",
+            Self::CatalogueIncomplete => "mend the catalogue before",
+            Self::LogWitness => "keep it as long as the logs are kept",
+            Self::DuplicateId => "which of the two is meant can't be told: name others",
+            Self::Unusable { .. } | Self::NothingNewer => "keep it for now",
+        }
     }
 }
 
@@ -174,7 +191,8 @@ impl Survey<'_> {
             let broken = self.broken();
             let news: Vec<u32> = broken.iter().filter(|one| one.lost).map(|one| one.row).collect();
             if !cascade || news.is_empty() {
-                self.refusal.dependents = broken.iter().map(|one| self.dependent(*one)).collect();
+                let mut nearest = BTreeMap::new();
+                self.refusal.dependents = broken.iter().map(|one| self.dependent(*one, &mut nearest)).collect();
                 self.refusal.dependents.sort_by_key(|one| (one.until, one.backup));
                 return;
             }
@@ -206,24 +224,43 @@ impl Survey<'_> {
         part.lanes.iter().copied().chain(logs).any(|lane| mine(&lane.rows))
     }
 
-    /// The nearest row that goes in the chain of one that stays.
-    fn dependent(&self, broken: Broken) -> Dependent {
-        let rows = &self.catalogue.rows;
-        let (mut open, mut seen) = (vec![broken.row], BTreeSet::new());
-        let mut needs = None;
-        while let Some(row) = open.pop() {
-            if self.gone.contains(&row) {
-                needs = needs.max(Some(row));
-                continue;
-            }
-            for series in self.parts.iter().flat_map(|part| &part.series) {
-                for (history, chains) in series.part.histories.iter().zip(&series.chains) {
-                    if history.view.lane.rows.contains(&row) && chains.is_reached(row) {
-                        open.extend(chains.previous(&history.view, row).filter(|row| seen.insert(*row)));
-                    }
+    /// The rows that `row`'s chains apply right before it.
+    fn previous(&self, row: u32) -> Vec<u32> {
+        let series = self.parts.iter().flat_map(|part| &part.series);
+        let histories = series.flat_map(|series| series.part.histories.iter().zip(&series.chains));
+        let reached =
+            histories.filter(|(history, chains)| history.view.lane.rows.contains(&row) && chains.is_reached(row));
+        reached.flat_map(|(history, chains)| chains.previous(&history.view, row)).collect()
+    }
+
+    /// The nearest row that goes in the chains of one that stays. `nearest` holds what was found for other rows: each is
+    /// looked at once, however many stand on it.
+    fn nearest_gone(&self, row: u32, nearest: &mut BTreeMap<u32, Option<u32>>) -> Option<u32> {
+        let mut open = vec![(row, None)];
+        while let Some((row, previous)) = open.pop() {
+            let Some(previous) = previous else {
+                if nearest.contains_key(&row) {
+                    continue;
                 }
-            }
+                let gone = self.gone.contains(&row).then_some(row);
+                nearest.insert(row, gone);
+                if gone.is_none() {
+                    let previous = self.previous(row);
+                    let further: Vec<_> = previous.iter().map(|previous| (*previous, None)).collect();
+                    open.push((row, Some(previous)));
+                    open.extend(further);
+                }
+                continue;
+            };
+            let found = previous.iter().filter_map(|previous| *nearest.get(previous)?).max();
+            nearest.insert(row, found);
         }
+        nearest.get(&row).copied().flatten()
+    }
+
+    fn dependent(&self, broken: Broken, nearest: &mut BTreeMap<u32, Option<u32>>) -> Dependent {
+        let rows = &self.catalogue.rows;
+        let needs = self.nearest_gone(broken.row, nearest);
         // None of its chain: a segment of a log that carries it.
         let needs = needs.or_else(|| self.gone.iter().copied().find(|row| rows.place(*row).is_some()));
         Dependent {
