@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use clap::Args;
-use strongroom::core::id::{BackupId, ClusterId};
+use strongroom::core::id::BackupId;
 use strongroom::core::model::{Filter, PartName, Scope};
 use strongroom::core::planner::{Catalogue, Strictness};
-use strongroom::core::repository::Registration;
 use strongroom::{Error, OpenRepository, Plan, Request, Result, Target, Timestamp};
 
 /// Which parts, and what of them.
@@ -74,7 +73,7 @@ impl Subject {
         target: Target,
     ) -> Result<Request> {
         let cluster = match &self.cluster {
-            Some(cluster) => Some(cluster_id(repository, cluster).await?),
+            Some(cluster) => Some(repository.cluster_id(cluster).await?),
             None => None,
         };
         let known: BTreeSet<PartName> = match &target {
@@ -157,27 +156,6 @@ impl Choice {
         let strictness = if self.nearest_earlier { Strictness::NearestEarlier } else { Strictness::Refuse };
         let request = self.subject.request(repository, catalogue, target).await?;
         Ok(Request { strictness, ..request })
-    }
-}
-
-/// The cluster of that name or id among those whose backups the repository holds.
-///
-/// # Errors
-/// `NotFound`; `Invalid` for a name that several have.
-pub(crate) async fn cluster_id(repository: &OpenRepository, name: &str) -> Result<ClusterId> {
-    let known = repository.core().clusters().await?;
-    let id: Option<ClusterId> = name.parse().ok();
-    let means = |known: &&Registration| known.cluster.name == name || Some(known.cluster.id) == id;
-    let found: Vec<&Registration> = known.iter().filter(means).collect();
-    let list = |of: &mut dyn Iterator<Item = &Registration>| {
-        of.map(|known| format!("{} '{}'", known.cluster.id, known.cluster.name)).collect::<Vec<_>>().join(", ")
-    };
-    match found[..] {
-        [one] => Ok(one.cluster.id),
-        [] => Err(Error::not_found(format!("the repository has no backups of a cluster '{name}'"))
-            .hint(format!("it has those of: {}", list(&mut known.iter())))),
-        _ => Err(Error::invalid(format!("several clusters are named '{name}'"))
-            .hint(format!("name one by its id: {}", list(&mut found.into_iter())))),
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod doctor;
 pub mod environment;
+pub mod handle;
 pub mod inspect;
 mod keys;
 mod open;
@@ -11,6 +12,7 @@ mod repository;
 pub mod service_folder;
 
 pub use environment::system_environment;
+pub use handle::JobHandle;
 pub use open::{Access, Strongroom};
 pub use repository::OpenRepository;
 pub use strongroom_aerospike as aerospike;

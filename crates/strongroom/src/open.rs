@@ -225,11 +225,19 @@ impl Strongroom {
         let codecs = codecs.or(profile.and_then(|profile| profile.codecs.as_deref())).unwrap_or_default();
         let names = if keys.is_empty() { profile.map_or(&[][..], |profile| &profile.keys) } else { keys };
         let keys = readers(&self.profiles, names)?;
+        let storage = self.storage(name_or_url)?;
+        self.init_in(storage, codecs, &keys).await
+    }
+
+    /// Makes a repository in a storage that the caller has opened, or written.
+    ///
+    /// # Errors
+    /// As [`Strongroom::init`].
+    pub async fn init_in(&self, storage: Arc<dyn Storage>, codecs: &str, keys: &[ReaderKey]) -> Result<OpenRepository> {
         if seals(codecs)? && keys.is_empty() {
             return Err(Error::denied("cannot seal: no key was given")
                 .hint("make one with 'key new', add it to strongroom.toml, and name it"));
         }
-        let storage = self.storage(name_or_url)?;
         let options = InitOptions { codecs: codecs.to_owned(), id: None };
         let repository = Repository::init(storage, self.environment.clone(), options).await?;
         let mut opened = Codecs::Plain(PlainRegistry::new());
@@ -252,10 +260,24 @@ impl Strongroom {
         let profile = self.profiles.repositories.get(name_or_url);
         let names = profile.map_or(&[][..], |profile| &profile.keys);
         let keys = readers(&self.profiles, names)?;
-        let repository = Repository::open(self.storage(name_or_url)?, self.environment.clone()).await?;
-        let opened = Codecs::open(&repository, &keys).await?;
-        let codecs =
-            profile.and_then(|profile| profile.codecs.clone()).unwrap_or_else(|| repository.info().codecs.clone());
+        let codecs = profile.and_then(|profile| profile.codecs.as_deref());
+        self.repository_in(self.storage(name_or_url)?, codecs, &keys).await
+    }
+
+    /// Opens the repository in a storage that the caller has opened, or written. New backups have `codecs`, else the
+    /// repository's own.
+    ///
+    /// # Errors
+    /// As [`Strongroom::repository`].
+    pub async fn repository_in(
+        &self,
+        storage: Arc<dyn Storage>,
+        codecs: Option<&str>,
+        keys: &[ReaderKey],
+    ) -> Result<OpenRepository> {
+        let repository = Repository::open(storage, self.environment.clone()).await?;
+        let opened = Codecs::open(&repository, keys).await?;
+        let codecs = codecs.map_or_else(|| repository.info().codecs.clone(), str::to_owned);
         OpenRepository::new(repository, opened, &codecs)
     }
 }

@@ -8,11 +8,11 @@ use strongroom_core::engine::{
     self, BackupReport, BackupRequest, CopyReport, CopyRequest, Job, PruneReport, PruneRequest, RestoreRequest,
     RestoreSummary, SynthesizeReport, SynthesizeRequest, VerifyReport, VerifyRequest,
 };
-use strongroom_core::id::RunId;
+use strongroom_core::id::{ClusterId, RunId};
 use strongroom_core::pipeline::Stack;
 use strongroom_core::planner::{Plan, Request};
-use strongroom_core::repository::{Loaded, Repository};
-use strongroom_core::{Cluster, Result, Storage};
+use strongroom_core::repository::{Loaded, Registration, Repository};
+use strongroom_core::{Cluster, Error, Result, Storage};
 use strongroom_record::fold::RecordFold;
 
 use crate::keys::Codecs;
@@ -73,6 +73,27 @@ impl OpenRepository {
     /// As [`Repository::load`].
     pub async fn load(&self) -> Result<Loaded> {
         self.repository.load().await
+    }
+
+    /// The cluster of that name or id among those whose backups are here.
+    ///
+    /// # Errors
+    /// `NotFound`; `Invalid` for a name that several have; as the storage otherwise.
+    pub async fn cluster_id(&self, name: &str) -> Result<ClusterId> {
+        let known = self.repository.clusters().await?;
+        let id: Option<ClusterId> = name.parse().ok();
+        let means = |known: &&Registration| known.cluster.name == name || Some(known.cluster.id) == id;
+        let found: Vec<&Registration> = known.iter().filter(means).collect();
+        let list = |of: &mut dyn Iterator<Item = &Registration>| {
+            of.map(|known| format!("{} '{}'", known.cluster.id, known.cluster.name)).collect::<Vec<_>>().join(", ")
+        };
+        match found[..] {
+            [one] => Ok(one.cluster.id),
+            [] => Err(Error::not_found(format!("the repository has no backups of a cluster '{name}'"))
+                .hint(format!("it has those of: {}", list(&mut known.iter())))),
+            _ => Err(Error::invalid(format!("several clusters are named '{name}'"))
+                .hint(format!("name one by its id: {}", list(&mut found.into_iter())))),
+        }
     }
 
     /// Plans a restore.

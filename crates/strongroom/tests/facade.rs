@@ -2,12 +2,14 @@
 #![cfg(test)]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use strongroom::embedded::{LookIn, PutOptions};
 use strongroom::profile::Profiles;
 use strongroom::record::canonical::Covers;
 use strongroom::record::{Bin, BinName, Digest, Name, Particle, Record, UserKey};
-use strongroom::{Access, BackupRequest, ErrorKind, Request, RestoreRequest, Strongroom, Target};
+use strongroom::{Access, BackupRequest, ErrorKind, JobHandle, Request, RestoreRequest, Storage, Strongroom, Target};
+use strongroom_testkit::MemoryStorage;
 
 fn record(number: i64) -> Record {
     let key = UserKey::Integer(number);
@@ -101,4 +103,29 @@ async fn what_can_be_refused_is_refused_before_anything_is_written() {
     assert!(!folder.path().join("ap.redb").exists());
     let error = strongroom.cluster("postgres://x").unwrap_err();
     assert_eq!((error.kind(), error.advice().is_some()), (ErrorKind::Invalid, true));
+}
+
+#[tokio::test]
+async fn a_repository_lives_in_a_storage_that_the_caller_wrote_and_its_job_is_shared() {
+    let folder = tempfile::tempdir().unwrap();
+    let strongroom = profiles(folder.path());
+    put(&strongroom, "app", 0..20);
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let refused = strongroom.init_in(Arc::clone(&storage), "zstd:1,seal", &[]).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Denied);
+    let keys = [strongroom.reader_key("ops").unwrap()];
+    strongroom.init_in(Arc::clone(&storage), "zstd:1,seal", &keys).await.unwrap();
+    let locked = strongroom.repository_in(Arc::clone(&storage), None, &[]).await.unwrap_err();
+    assert_eq!(locked.kind(), ErrorKind::Denied);
+    let repository = strongroom.repository_in(storage, None, &keys).await.unwrap();
+
+    let cluster = strongroom.cluster("app").unwrap();
+    let named = cluster.describe().await.unwrap().identity;
+    let job = JobHandle::new(repository.backup(cluster, BackupRequest::default()).unwrap());
+    let ended = job.wait().await;
+    let report: serde_json::Value = serde_json::from_str(ended.report.as_deref().unwrap()).unwrap();
+    assert!(ended.error.is_none() && report["parts"][0]["outcome"]["committed"].is_object(), "{ended:?}");
+    assert_eq!(repository.cluster_id(&named.name).await.unwrap(), named.id);
+    assert_eq!(repository.cluster_id(&named.id.to_string()).await.unwrap(), named.id);
+    assert_eq!(repository.cluster_id("nobody").await.unwrap_err().kind(), ErrorKind::NotFound);
 }

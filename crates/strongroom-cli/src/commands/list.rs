@@ -13,7 +13,6 @@ use strongroom::core::planner::{Entry, Pin, PinKind};
 use strongroom::core::repository::Loaded;
 use strongroom::{Result, Timestamp};
 
-use crate::choice::cluster_id;
 use crate::context::Context;
 use crate::output::{DONE, count, table};
 use crate::text;
@@ -69,7 +68,7 @@ impl Arguments {
     pub(crate) async fn run(self, context: &Context) -> Result<u8> {
         let repository = context.strongroom()?.repository(&self.repository).await?;
         let cluster = match &self.cluster {
-            Some(cluster) => Some(cluster_id(&repository, cluster).await?),
+            Some(cluster) => Some(repository.cluster_id(cluster).await?),
             None => None,
         };
         let loaded = repository.load().await?;

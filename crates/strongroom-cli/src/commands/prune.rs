@@ -6,7 +6,6 @@ use strongroom::core::planner::{RetentionPolicy, Zone};
 use strongroom::core::units::{ByteSize, Span};
 use strongroom::{PruneRequest, Removal, Result, Strongroom};
 
-use crate::choice::cluster_id;
 use crate::context::Context;
 use crate::output::DONE;
 use crate::removal;
@@ -102,7 +101,7 @@ impl Arguments {
         let repository = strongroom.repository(&self.repository).await?;
         let mut request = self.request(&strongroom);
         if let (Removal::Policy { cluster, .. }, Some(name)) = (&mut request.what, &self.cluster) {
-            *cluster = Some(cluster_id(&repository, name).await?);
+            *cluster = Some(repository.cluster_id(name).await?);
         }
         let ruled = has_rules(&request);
         let report = context.wait(repository.prune(request)).await?;

@@ -11,7 +11,6 @@ use strongroom::core::planner::{Catalogue, Reached, Request, Target};
 use strongroom::core::units::Span;
 use strongroom::{Result, Timestamp};
 
-use crate::choice::cluster_id;
 use crate::context::Context;
 use crate::output::{DONE, TOO_OLD, table};
 use crate::progress::span;
@@ -56,7 +55,7 @@ impl Arguments {
         let strongroom = context.strongroom()?;
         let repository = strongroom.repository(&self.repository).await?;
         let cluster = match &self.cluster {
-            Some(cluster) => Some(cluster_id(&repository, cluster).await?),
+            Some(cluster) => Some(repository.cluster_id(cluster).await?),
             None => None,
         };
         let now = strongroom.environment().now();
