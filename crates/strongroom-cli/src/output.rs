@@ -61,6 +61,7 @@ impl Output {
 
     /// Prints an error with its causes and the advice, and gives the exit code.
     pub(crate) fn error(self, error: &Error) -> ExitCode {
+        let advice = error.advice().unwrap_or_else(|| error.kind().advice());
         let mut causes = Vec::new();
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
@@ -71,7 +72,7 @@ impl Output {
             let value = json!({ "error": {
                 "code": error.kind().code(),
                 "message": error.message(),
-                "advice": error.advice(),
+                "advice": advice,
                 "causes": causes,
             }});
             eprintln!("{value:#}");
@@ -80,9 +81,7 @@ impl Output {
             for cause in causes {
                 eprintln!("  because: {cause}");
             }
-            if let Some(advice) = error.advice() {
-                eprintln!("  next: {advice}");
-            }
+            eprintln!("  next: {advice}");
         }
         ExitCode::from(exit_code(error.kind()))
     }

@@ -42,7 +42,7 @@ impl Source {
     /// `Invalid` for a moment of a cluster, which has only now; otherwise as the opening or the restore.
     pub(crate) async fn open(&self, context: &Context) -> Result<Opened> {
         let strongroom = context.strongroom()?;
-        if strongroom.embedded_path(&self.source).is_some() {
+        if strongroom.embedded_path(&self.source)?.is_some() {
             if self.choice.is_of_a_repository() {
                 return Err(Error::invalid("a cluster has only the state of now")
                     .hint("leave the moment out, or name the repository that holds its backups"));

@@ -69,6 +69,24 @@ impl ErrorKind {
         }
     }
 
+    /// What to do next about an error of this kind that has no advice of its own.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::NotFound => "check the name",
+            Self::AlreadyExists => "choose another name",
+            Self::Invalid => "change the request",
+            Self::Unsupported => "choose another way to do it, or another version",
+            Self::Denied => "check the credentials, keys and permissions",
+            Self::Unavailable => "see that it is there and answers, then do the same again",
+            Self::NoSpace => "make room there, then do the same again: what was whole before still is",
+            Self::Corrupt => "verify what is there, then use another copy or an earlier backup",
+            Self::BrokenChain => "ask for the moments that can be restored",
+            Self::Cancelled => "do the same again when it may run to its end",
+            Self::Internal => "report it with this message: it is a defect of strongroom",
+        }
+    }
+
     /// Whether the same call may succeed later with nothing changed.
     #[must_use]
     pub const fn is_retryable(self) -> bool {

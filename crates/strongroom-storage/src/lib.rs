@@ -37,7 +37,7 @@ pub use config::{
     AzBlobConfig, GcsConfig, Limits, LocalConfig, MemoryConfig, Network, Options, S3Config, StorageConfig,
 };
 pub use local::{LocalStorage, Space, space_at};
-pub use locator::redact_url;
+pub use locator::{path_of_url, redact_url};
 pub use memory::MemoryStorage;
 pub use probe::{ProbeReport, probe};
 pub use strongroom_core::units::{ByteSize, Span};

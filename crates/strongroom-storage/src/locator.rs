@@ -77,7 +77,7 @@ impl StorageConfig {
 
     fn build(scheme: &str, rest: &str, query: &str, options: &Options) -> Result<Self> {
         let mut config = match scheme {
-            "file" => Self::Local(LocalConfig { path: file_path(rest)?, limits: options.limits }),
+            "file" => Self::Local(LocalConfig { path: path_of_url(rest)?, limits: options.limits }),
             "memory" if rest.is_empty() => {
                 return Err(Error::invalid("a memory storage needs a name").hint("memory:NAME"));
             }
@@ -200,17 +200,22 @@ fn scheme_of(url: &str) -> Option<(&str, &str)> {
     plain.then_some((scheme, rest))
 }
 
-fn file_path(rest: &str) -> Result<PathBuf> {
+/// The path that a URL has after `file:`, or a scheme with the same rules: `folder`, `/folder`, `///folder` or
+/// `//localhost/folder`. `%XX` stands for any byte, so that a path need not be UTF-8.
+///
+/// # Errors
+/// `Invalid` for another machine's path and for an empty one.
+pub fn path_of_url(rest: &str) -> Result<PathBuf> {
     let path = match rest.strip_prefix("//") {
         Some(after) => match after.strip_prefix("localhost").unwrap_or(after) {
             path if path.starts_with('/') => path,
-            _ => return Err(Error::invalid("a file URL can't name another machine").hint("write file:/folder")),
+            _ => return Err(Error::invalid("a file's URL can't name another machine").hint("write file:/path")),
         },
         None => rest,
     };
     let bytes: Vec<u8> = percent_decode_str(path).collect();
     if bytes.is_empty() || bytes.contains(&0) {
-        return Err(Error::invalid("a file URL without a folder").hint("write file:/folder"));
+        return Err(Error::invalid("a file's URL without a path").hint("write file:/path"));
     }
     os_path(bytes)
 }

@@ -1,7 +1,7 @@
 //! Opening things by name or URL.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use strongroom_aerospike::{AerospikeCluster, AerospikeConfig};
@@ -12,7 +12,7 @@ use strongroom_core::planner::Plan;
 use strongroom_core::repository::{InitOptions, Repository};
 use strongroom_core::{Cluster, Error, ErrorKind, Result, Storage};
 use strongroom_embedded::EmbeddedCluster;
-use strongroom_storage::{Options, StorageConfig};
+use strongroom_storage::{Options, StorageConfig, path_of_url};
 
 use crate::keys::{Codecs, reader, readers, seals};
 use crate::profile::Profiles;
@@ -116,17 +116,20 @@ impl Strongroom {
     /// # Errors
     /// As [`Strongroom::cluster`].
     pub fn look_at(&self, name_or_url: &str) -> Result<Arc<dyn Cluster>> {
-        if self.embedded_path(name_or_url).is_none() {
+        if self.embedded_path(name_or_url)?.is_none() {
             return self.cluster(name_or_url);
         }
         Ok(Arc::new(self.embedded(name_or_url, Access::Read)?))
     }
 
-    /// The file of an embedded cluster; `None` for any other one.
-    #[must_use]
-    pub fn embedded_path<'a>(&'a self, name_or_url: &'a str) -> Option<&'a str> {
+    /// The file of an embedded cluster; `None` for any other one. In the URL `%XX` stands for a byte that is no text.
+    ///
+    /// # Errors
+    /// `Invalid` for a URL without a path, or with another machine's.
+    pub fn embedded_path(&self, name_or_url: &str) -> Result<Option<PathBuf>> {
         let url = self.profiles.clusters.get(name_or_url).map_or(name_or_url, |profile| profile.url.as_str());
-        url.strip_prefix(EMBEDDED).filter(|path| !path.is_empty())
+        let path = url.strip_prefix(EMBEDDED).map(path_of_url).transpose();
+        path.map_err(|error| error.within(format_args!("cluster '{name_or_url}'")))
     }
 
     /// The same as the target of a restore: an embedded one is made if it is not there.
@@ -142,7 +145,7 @@ impl Strongroom {
     /// # Errors
     /// `Invalid` when it is no embedded cluster; as [`EmbeddedCluster::open`] otherwise.
     pub fn embedded(&self, name_or_url: &str, access: Access) -> Result<EmbeddedCluster> {
-        let Some(path) = self.embedded_path(name_or_url) else {
+        let Some(path) = self.embedded_path(name_or_url)? else {
             return Err(Error::invalid(format!(
                 "'{name_or_url}' is neither a cluster of the profiles nor embedded:FILE nor aerospike://HOST"
             ))
@@ -150,9 +153,9 @@ impl Strongroom {
         };
         let environment = self.environment.clone();
         match access {
-            Access::Read => EmbeddedCluster::open_read_only(Path::new(path), environment),
-            Access::Write => EmbeddedCluster::open(Path::new(path), environment),
-            Access::Create => match EmbeddedCluster::open(Path::new(path), environment.clone()) {
+            Access::Read => EmbeddedCluster::open_read_only(path, environment),
+            Access::Write => EmbeddedCluster::open(path, environment),
+            Access::Create => match EmbeddedCluster::open(&path, environment.clone()) {
                 Err(error) if error.kind() == ErrorKind::NotFound => EmbeddedCluster::create(path, environment),
                 other => other,
             },

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 use strongroom::embedded::ImportOptions;
+use strongroom::record::folder::FolderReader;
 use strongroom::service_folder::ServiceFolder;
 use strongroom::{Access, Error, Result, Timestamp};
 
@@ -56,6 +57,11 @@ impl Arguments {
                 .hint("leave out --at and --routine, or give the root of the service's storage"));
         } else {
             folders.push(self.folder);
+        }
+        // Before a cluster is made: a mistyped folder leaves none behind.
+        for folder in &folders {
+            FolderReader::open(folder, options.key.clone(), options.limits)
+                .map_err(|error| error.within("nothing was imported"))?;
         }
         let cluster = context.strongroom()?.embedded(&self.into, Access::Create)?;
         let report = context.block(move || cluster.import_folders(&folders, &options)).await?;

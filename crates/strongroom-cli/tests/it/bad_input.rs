@@ -2,8 +2,10 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::world::{World, data, files, text};
 
@@ -60,6 +62,50 @@ fn what_cannot_be_read_is_named_and_the_cluster_keeps_what_it_had() {
     let errors = world.ends(5, "import nowhere --into embedded:app.redb");
     assert!(errors.contains("nowhere: No such file or directory"), "{errors}");
     assert_eq!(world.json("inspect embedded:app.redb"), before);
+    // A cluster that is not there yet is made for nothing that cannot be read.
+    std::fs::create_dir(world.path().join("empty")).unwrap();
+    world.write("notes.txt", "buy milk");
+    for (code, folder) in [(5, "nowhere"), (5, "empty"), (4, "pipe"), (4, "notes.txt")] {
+        let errors = world.ends(code, &format!("import {folder} --into embedded:new.redb"));
+        assert!(errors.contains("next: "), "{errors}");
+        assert!(!world.path().join("new.redb").exists(), "{folder}");
+    }
+}
+
+/// Who may do nothing that the rights of a file do not allow. The tests run as root, who may read everything.
+fn as_nobody(command: &mut Command) -> Output {
+    command.uid(65534).gid(65534).output().unwrap()
+}
+
+#[test]
+fn what_may_not_be_read_or_written_is_denied_and_said() {
+    let world = World::with_base();
+    let open = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    copy_folder(&data("forms/plain"), &world.path().join("plain"));
+    let file = files(&world.path().join("plain")).remove(0);
+    world.ends(0, "init file:backups");
+    open(world.path(), 0o777);
+    open(&file, 0o600);
+    open(&world.path().join("backups"), 0o700);
+    // The program too must be in reach of whom it runs as.
+    let program = world.path().join("program");
+    std::fs::copy(env!("CARGO_BIN_EXE_strongroom"), &program).unwrap();
+    for (line, what) in [
+        ("import plain --into embedded:new.redb", file.file_name().unwrap().to_str().unwrap()),
+        ("backup embedded:app.redb file:backups", "app.redb"),
+        ("inspect embedded:app.redb", "app.redb"),
+        ("list file:backups", "backups"),
+        ("restore file:backups --into embedded:new.redb", "backups"),
+    ] {
+        let mut command = Command::new(&program);
+        let output = as_nobody(command.args(line.split(' ')).current_dir(world.path()).env_remove("STRONGROOM_CONFIG"));
+        let errors = text(output.stderr);
+        assert_eq!(output.status.code(), Some(7), "{line}\n{errors}");
+        assert!(errors.contains(what) && errors.contains("Permission denied") && errors.contains("next: "), "{errors}");
+        assert!(!world.path().join("new.redb").exists(), "{line}");
+    }
+    world.ends(0, "backup embedded:app.redb file:backups");
+    world.ends(0, "verify file:backups --depth decode");
 }
 
 #[test]
@@ -71,7 +117,7 @@ fn a_full_disk_ends_an_import_and_the_cluster_keeps_what_it_had() {
     let filler = disk.fill();
     let import = format!("import {} --into embedded:disk/app.redb", data("t0-base").display());
     let errors = world.ends(9, &import);
-    assert!(errors.contains("No space left on device"), "{errors}");
+    assert!(errors.contains("No space left on device") && errors.contains("next: "), "{errors}");
     std::fs::remove_file(filler).unwrap();
     assert_eq!(world.json("inspect embedded:disk/app.redb --records --limit 100000"), before);
     world.ends(0, &import);
@@ -86,7 +132,7 @@ fn a_full_disk_ends_a_backup_and_earlier_backups_stay_whole() {
     world.ends(0, &format!("import {} --into embedded:app.redb", data("t1-incremental").display()));
     let filler = disk.fill();
     let errors = world.ends(9, "backup embedded:app.redb file:disk/backups");
-    assert!(errors.contains("No space left on device"), "{errors}");
+    assert!(errors.contains("No space left on device") && errors.contains("next: "), "{errors}");
     std::fs::remove_file(filler).unwrap();
     let listed = world.json("list file:disk/backups");
     assert_eq!(listed["backups"].as_array().unwrap().len(), 1, "{listed}");
@@ -97,7 +143,7 @@ fn a_full_disk_ends_a_backup_and_earlier_backups_stay_whole() {
 }
 
 #[test]
-fn paths_that_are_not_utf_8_work_where_a_path_is_given_and_are_refused_clearly_elsewhere() {
+fn paths_that_are_not_utf_8_work_wherever_they_can_be_given() {
     let world = World::new();
     let odd = OsStr::from_bytes(b"od\xffd");
     copy_folder(&data("forms/plain"), &world.path().join(odd));
@@ -109,6 +155,9 @@ fn paths_that_are_not_utf_8_work_where_a_path_is_given_and_are_refused_clearly_e
     assert!(world.path().join(OsStr::from_bytes(b"back\xffups")).is_dir());
     world.ends(0, "backup embedded:app.redb file:back%FFups");
     world.ends(0, "verify file:back%FFups --depth decode");
+    world.ends(0, "restore file:back%FFups --into embedded:od%FFd.redb");
+    assert!(world.path().join(OsStr::from_bytes(b"od\xffd.redb")).is_file());
+    assert_eq!(world.json("inspect embedded:od%FFd.redb"), world.json("inspect embedded:app.redb"));
     for name in [&b"embedded:od\xffd.redb"[..], b"file:od\xffd"] {
         let output = world.command("inspect").arg(OsStr::from_bytes(name)).output().unwrap();
         let errors = text(output.stderr);

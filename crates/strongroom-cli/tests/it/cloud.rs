@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::world::{World, data, text};
 
 #[path = "../../../strongroom-storage/tests/storage/support/server.rs"]
-mod server;
+pub(crate) mod server;
 
 use server::Server;
 
@@ -57,6 +57,20 @@ fn the_main_jobs_work_with_a_repository_in_a_cloud() {
     assert_eq!(held("drill.redb"), held("app.redb"));
     let seen = cloud.json(&format!("inspect {url}"));
     assert_eq!(seen["namespaces"], world.json("inspect embedded:app.redb")["namespaces"]);
+
+    // To another place, and there all but the newest point goes.
+    let second = cloud.url("second");
+    let copied = cloud.json(&format!("copy {url} {second}"));
+    assert_eq!(copied["backups"].as_array().unwrap().len(), 2, "{copied}");
+    world.ends(0, &format!("import {} --into embedded:app.redb", data("t2-incremental").display()));
+    cloud.ends(0, &format!("backup embedded:app.redb {second} --kind base"), SECRET);
+    cloud.ends(0, &format!("prune {second} --keep-last 1 --grace 0s"), SECRET);
+    let listed = cloud.json(&format!("list {second}"));
+    assert_eq!(listed["backups"].as_array().unwrap().len(), 1, "{listed}");
+    cloud.ends(0, &format!("verify {second} --depth decode"), SECRET);
+    cloud.ends(0, &format!("restore {second} --into embedded:second.redb"), SECRET);
+    assert_eq!(held("second.redb"), held("app.redb"));
+    cloud.ends(0, &format!("verify {url} --depth decode"), SECRET);
 
     // The same place by a profile.
     let listed = cloud.json(&format!("list {url}"));

@@ -3,13 +3,16 @@
 //! The jobs are limited to 1 MiB a second and have 18 MiB to move: once the first of it rests where it belongs, there are
 //! many seconds left for the signal.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Output};
+use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::cloud::server::Server;
+use crate::proxy::Proxy;
 use crate::world::{World, files, text};
 
 const BACKUP: &str = "backup embedded:big.redb file:backups --codecs none --parallel 1 --limit-rate 1MiB";
@@ -135,4 +138,45 @@ fn a_restore_without_a_journal_says_that_one_is_needed_and_one_with_a_journal_ca
     assert!(world.ends(2, "restore file:backups --into embedded:x.redb --resume").contains("--journal"));
     let at = "restore file:backups --into embedded:x.redb --journal journal --resume --truncate";
     assert!(world.ends(2, at).contains("--truncate"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once_when_putting_things_in_order_takes_too_long() {
+    let world = World::with_two_pieces();
+    let server = Server::start("s3", &[], &[]);
+    let proxy = Proxy::start(server.port).await;
+    let url = format!(
+        "s3://test/app?region=us-east-1&endpoint=http://127.0.0.1:{}&access_key_id=testkey&secret_access_key_env=SECRET",
+        proxy.port
+    );
+    let command = |line: &str| {
+        let mut command = world.command(line);
+        command.env("SECRET", "testsecret123");
+        command
+    };
+    assert!(command(&format!("init {url} --codecs none")).output().unwrap().status.success());
+    let mut backup = command(&format!("backup embedded:big.redb {url} --parallel 1 --limit-rate 1MiB"));
+    let mut child = backup.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let run = errors.find_map(|line| line.strip_prefix("run ").map(str::to_owned)).unwrap();
+    assert!(errors.any(|line| line.contains("moving:")));
+    // The storage answers nothing from now on: the lease cannot be given back.
+    proxy.hold(0, usize::MAX / 2);
+    kill_process(pid, Signal::INT).unwrap();
+    assert!(errors.any(|line| line.contains("putting things in order")));
+    assert!(child.try_wait().unwrap().is_none(), "one signal does not end it while it waits for the storage");
+    kill_process(pid, Signal::INT).unwrap();
+    let rest: Vec<String> = errors.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    assert!(!rest.iter().any(|line| line.contains("ended after")), "{rest:?}");
+    // What was begun is still there to go on with.
+    proxy.hold(0, 0);
+    let listed = command(&format!("list {url} --json")).output().unwrap();
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["unfinished"][0]["run"], *run, "{listed}");
+    let resume = format!("resume embedded:big.redb {url} --run {run} --codecs none --take-over");
+    let resumed = command(&resume).output().unwrap();
+    assert!(resumed.status.success(), "{resumed:?}");
+    assert!(command(&format!("verify {url} --depth decode")).output().unwrap().status.success());
 }

@@ -11,6 +11,10 @@ mod inspecting;
 #[cfg(unix)]
 mod interrupted;
 mod looking;
+#[cfg(unix)]
+#[path = "../../../strongroom-storage/tests/storage/support/proxy.rs"]
+#[expect(dead_code, reason = "the storages' tests use all of it")]
+mod proxy;
 mod pruning;
 mod restoring;
 mod world;

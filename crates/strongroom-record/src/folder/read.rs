@@ -26,7 +26,8 @@ impl FolderReader {
     /// Looks into `folder`; `key` is for encrypted files.
     ///
     /// # Errors
-    /// `NotFound` if it does not exist or holds no `.asb` file, or what the file system says.
+    /// `NotFound` if it does not exist or holds no `.asb` file; `Denied` if one of them may not be read; else what the
+    /// file system says.
     pub fn open(folder: impl AsRef<Path>, key: Option<FileKey>, limits: Limits) -> Result<Self> {
         let folder = folder.as_ref();
         let files = files(folder, "asb")?;
@@ -38,6 +39,10 @@ impl FolderReader {
             } else {
                 "give the folder that directly holds the .asb files"
             }));
+        }
+        // Told before anything is done with the first of them.
+        for path in &files {
+            at(path, File::open(path))?;
         }
         Ok(Self::over(files, key, limits))
     }

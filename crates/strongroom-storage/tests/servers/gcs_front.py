@@ -2,8 +2,9 @@
 """gcs_front.py PORT BACKEND_PORT TOKEN: adds to fake-gcs-server what it lacks.
 
 It checks the bearer token (401 otherwise) and the condition of a read on a generation (412), and it answers the XML multipart
-uploads that large unconditional writes use: start, part, complete, abort, and the listing of those under way. Everything
-else is passed on.
+uploads that large unconditional writes use: start, part, complete, abort, and the listing of those under way. It gives the token
+away as Google's own services do: to a machine that asks its metadata, and for a workload's identity ("a workload").
+Everything else is passed on.
 """
 import hashlib
 import http.client
@@ -66,6 +67,11 @@ class Front(http.server.BaseHTTPRequestHandler):
             return None
         address = urllib.parse.urlsplit(self.path)
         query = urllib.parse.parse_qs(address.query, keep_blank_values=True)
+        if address.path == "/computeMetadata/v1/instance/service-accounts/default/token":
+            return self.give_token(self.headers.get("Metadata-Flavor") == "Google")
+        if address.path == "/v1/token":
+            form = urllib.parse.parse_qs(body.decode())
+            return self.give_token(form.get("subject_token") == ["a workload"])
         # The address to continue an upload at is an authority of its own.
         trusted = address.path.startswith("/_internal") or "upload_id" in query
         if not trusted and self.headers.get("Authorization") != f"Bearer {TOKEN}":
@@ -76,6 +82,12 @@ class Front(http.server.BaseHTTPRequestHandler):
         if "uploadId" in query:
             return self.continue_upload(address, query, body)
         return self.pass_on(body)
+
+    def give_token(self, known):
+        if not known:
+            return self.answer(403, b'{"error": "invalid_grant"}', [("Content-Type", "application/json")])
+        token = {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}
+        return self.answer(200, json.dumps(token).encode(), [("Content-Type", "application/json")])
 
     def start_or_list(self, address, query):
         key = urllib.parse.unquote(address.path).split("/", 2)[-1]

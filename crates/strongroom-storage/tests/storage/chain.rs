@@ -8,6 +8,7 @@ use strongroom_storage::{Options, open};
 
 use crate::azblob::AzBlob;
 use crate::clouds::{Cloud as _, key, put};
+use crate::gcs::Gcs;
 use crate::s3::S3;
 
 /// Started by the tests below as a process of its own: writes and reads by the URL that it is given.
@@ -24,6 +25,9 @@ fn runs(url: &str, environment: &[(&str, &str)]) -> bool {
     command.args(["chain::chain_process", "--exact", "--test-threads=1"]).env("STRONGROOM_TEST_URL", url);
     for name in std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("AWS_") || name.starts_with("AZ"))
     {
+        command.env_remove(name);
+    }
+    for name in ["GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST", "XDG_CONFIG_HOME", "HOME"] {
         command.env_remove(name);
     }
     command.envs(environment.iter().copied()).output().unwrap().status.success()
@@ -68,6 +72,41 @@ fn azure_takes_the_environment() {
     let account = ("AZURE_STORAGE_ACCOUNT_NAME", "devstoreaccount1");
     assert!(runs(&url, &[account, ("AZURE_STORAGE_ACCOUNT_KEY", &key)]));
     assert!(!runs(&url, &[account, ("AZURE_STORAGE_ACCOUNT_KEY", "d3Jvbmc=")]));
+}
+
+#[test]
+fn gcs_takes_a_file_that_the_environment_names_then_a_login_then_the_machine() {
+    let host = format!("127.0.0.1:{}", Gcs.port());
+    let url = |metadata| format!("gcs://test/chain?endpoint=http://{host}&retries=0&instance_metadata={metadata}");
+    let folder = tempfile::tempdir().unwrap();
+    // The identity of a workload: a token of its own, which Google exchanges.
+    let account = |name: &str, workload: &str| {
+        let token = folder.path().join(format!("{name}-token"));
+        std::fs::write(&token, workload).unwrap();
+        let account = serde_json::json!({
+            "type": "external_account", "audience": "pool", "token_url": format!("http://{host}/v1/token"),
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "credential_source": { "file": token, "format": { "type": "text" } },
+        });
+        let file = folder.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, account.to_string()).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let (good, bad) = (account("good.json", "a workload"), account("bad.json", "another"));
+    let named = [&*good, &*bad].map(|file| [("GOOGLE_APPLICATION_CREDENTIALS", file)]);
+    assert!(runs(&url(false), &named[0]));
+    assert!(!runs(&url(false), &named[1]));
+    assert!(!runs(&url(false), &[]));
+    assert!(runs(&format!("{}&credential_file={good}", url(false)), &named[1]), "what is said goes first");
+
+    std::fs::create_dir(folder.path().join("gcloud")).unwrap();
+    account("gcloud/application_default_credentials.json", "a workload");
+    let login = ("XDG_CONFIG_HOME", folder.path().to_str().unwrap());
+    assert!(runs(&url(false), &[login]));
+
+    let machine = ("GCE_METADATA_HOST", &*host);
+    assert!(runs(&url(true), &[machine]));
+    assert!(!runs(&url(false), &[machine]), "the machine is not asked");
 }
 
 #[test]

@@ -30,8 +30,8 @@ pub(super) async fn check(strongroom: &Strongroom, name: &str, checks: &mut Vec<
     } else {
         notes.ok("contents", format!("it answers; version {}, parts {}", topology.version, parts.join(", ")))
     });
-    if let Some(path) = strongroom.embedded_path(name) {
-        checks.extend(room(&notes, Path::new(path)));
+    if let Ok(Some(path)) = strongroom.embedded_path(name) {
+        checks.extend(room(&notes, &path));
     }
     Some(topology.identity)
 }
