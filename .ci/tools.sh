@@ -20,6 +20,15 @@ debian() {
 # at_least VERSION NEEDED: 1.26.8 is at least 1.26.
 at_least() { [ "$(printf '%s\n' "$2" "$1" | sort -V | head -1)" = "$2" ]; }
 
+# has_java: a Java that Cassandra 5.0 runs on. Later ones lack what it needs.
+has_java() {
+    local found
+    for found in "${JAVA:-java}" /usr/lib/jvm/*17*/bin/java /usr/lib/jvm/*11*/bin/java; do
+        case $("$found" -version 2>&1 | sed -n '1s/.*"\([0-9]*\)[.".].*/\1/p') in 11 | 17) return ;; esac
+    done
+    return 1
+}
+
 go_version() { go env GOVERSION 2>/dev/null | sed 's/^go//; s/ .*//'; }
 node_version() { node --version 2>/dev/null | sed 's/^v//'; }
 
@@ -47,6 +56,9 @@ install_tools() {
     debian mount mount
     debian strace strace
     debian python3 python3
+    has_java || debian java-17 openjdk-17-jre-headless
+    has_java || { echo "no Java 11 or 17" >&2; return 1; }
+    debian mvn maven
     # Debian splits what a new environment needs off Python itself.
     python3 -c 'import ensurepip, venv' 2>/dev/null || debian ensurepip python3-venv
     packaged --requirement .ci/python-requirements.txt

@@ -1,0 +1,5 @@
+//! Against a real node: Cassandra out of the jars of Maven Central, which the tests fetch and start themselves.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a step that fails fails its test")]
+
+mod control;
+mod server;

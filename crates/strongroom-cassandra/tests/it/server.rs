@@ -1,0 +1,86 @@
+//! A real node.
+//!
+//! The script `tests/servers/cassandra` serves until its standard input is closed, which happens at the latest when this
+//! process ends, however it ends. A node that can't be started fails the test: nothing is skipped.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+
+use strongroom_cassandra::{JmxAddress, JmxLogin, JmxNode};
+use strongroom_secret::Secret;
+
+/// The node of this test binary: starting one takes seconds, so that tests share it and keep to keyspaces of their own.
+pub(crate) static NODE: LazyLock<Server> = LazyLock::new(Server::start);
+
+/// A running node.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    /// Where it keeps everything. It goes when the node ends.
+    folder: PathBuf,
+    /// On 127.0.0.1.
+    pub(crate) cql: u16,
+    pub(crate) jmx: u16,
+}
+
+impl Server {
+    /// Starts a node with an empty folder, fetching Cassandra if need be.
+    pub(crate) fn start() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/cassandra");
+        let mut last = String::new();
+        // Between choosing free ports and the server's taking them, somebody else may.
+        for _ in 0..3 {
+            let [cql, storage, jmx] = free_ports();
+            let mut child = Command::new(&path)
+                .args([cql, storage, jmx].map(|port| port.to_string()))
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap()).lines().take(2).flatten().collect();
+            if let [folder, ready] = &lines[..]
+                && ready == "ready"
+            {
+                return Self { folder: PathBuf::from(folder), child, cql, jmx };
+            }
+            last.clear();
+            child.stderr.take().unwrap().read_to_string(&mut last).unwrap();
+            child.wait().unwrap();
+            eprintln!("a node on ports {cql}, {storage}, {jmx}, trying others:\n{last}");
+        }
+        panic!("no node could be started:\n{last}");
+    }
+
+    /// Where it keeps tables.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Its management, logged in with this password.
+    pub(crate) fn jmx_with(&self, password: &str) -> JmxNode {
+        let login = JmxLogin { user: "backup".to_owned(), password: Secret::text(password) };
+        JmxNode::new(JmxAddress::new("127.0.0.1", self.jmx), Some(login))
+    }
+
+    /// Its management.
+    pub(crate) fn jmx(&self) -> JmxNode {
+        self.jmx_with("testsecret123")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Ports that nobody uses, all at once, so that they differ.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
