@@ -136,6 +136,7 @@ impl Cluster for AerospikeCluster {
             deletes_seen: self.config().backup.digest_census,
             fold: true,
             truncate: true,
+            definitions_last: true,
             parallelism: self.config().backup.parallelism,
             ..Capabilities::default()
         }

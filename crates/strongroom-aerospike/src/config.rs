@@ -96,6 +96,10 @@ pub struct RestoreConfig {
     pub extra_ttl: Span,
     /// Leave out records that the server will not take (too big, a bin's name too long), count and list them, and go on.
     pub ignore_record_errors: bool,
+    /// List records that are not written since what is there stays or they have expired, too.
+    pub list_skipped: bool,
+    /// How many records are listed by name at most. All are counted.
+    pub most_listed: u32,
     /// Delete with tombstones; only the enterprise edition does.
     pub durable_deletes: bool,
     /// Wait at the end until all restored indexes are built.
@@ -153,6 +157,8 @@ impl Default for RestoreConfig {
             merge_bins: false,
             extra_ttl: Span::secs(0),
             ignore_record_errors: false,
+            list_skipped: false,
+            most_listed: 100,
             durable_deletes: false,
             wait_for_indexes: true,
         }

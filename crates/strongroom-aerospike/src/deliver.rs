@@ -114,6 +114,11 @@ fn landed(applied: std::result::Result<Result<Applied>, tokio::task::JoinError>)
 
 /// The error for a record that the server will not take.
 pub(crate) fn not_taken(error: Error, record: &Record) -> Error {
+    error.within(named(record))
+}
+
+/// A record by what people know it by.
+pub(crate) fn named(record: &Record) -> String {
     let set = record.set.as_ref().map_or_else(String::new, |set| format!(" of set '{set}'"));
-    error.within(format_args!("record {}{set}", record.digest))
+    format!("record {}{set}", record.digest)
 }

@@ -75,7 +75,6 @@ impl AerospikeCluster {
         let there = self.indexes(namespace).await?.into_iter().find(|there| there.name == index.name);
         match there {
             Some(there) if there == *index || !replace => {
-                applied.kept += 1;
                 return Ok(());
             }
             Some(_) => {
@@ -135,7 +134,6 @@ impl AerospikeCluster {
     ) -> Result<()> {
         let there = self.functions().await?.into_iter().find(|there| there.name == function.name);
         if there.is_some_and(|there| there == *function || !replace) {
-            applied.kept += 1;
             return Ok(());
         }
         let (name, content) = (text(&function.name)?, STANDARD.encode(&function.body));

@@ -47,19 +47,42 @@ struct Attempt {
     no_batches: bool,
 }
 
+impl Attempt {
+    /// So many writes were under way when the connection broke.
+    fn doubt(&mut self, why: Error, writes: usize) {
+        self.applied.in_doubt += writes as u64;
+        self.why = Some(why);
+    }
+}
+
 /// What became of one record.
 enum Fate {
     Done(Applied),
     /// It may work later, or elsewhere.
     Again(Error),
+    /// Whether it was written is not known: the connection broke.
+    Doubt(Error),
 }
 
 const BATCHES_DISABLED: ResultCode = ResultCode(150);
 const BATCH_TOO_LARGE: ResultCode = ResultCode(151);
-const WRITTEN: Applied = Applied { written: 1, deleted: 0, kept: 0, expired: 0, filtered: 0, definitions: 0 };
-const KEPT: Applied = Applied { kept: 1, written: 0, ..WRITTEN };
-const EXPIRED: Applied = Applied { expired: 1, written: 0, ..WRITTEN };
-const DELETED: Applied = Applied { deleted: 1, written: 0, ..WRITTEN };
+const NOTHING: Applied = Applied {
+    written: 0,
+    deleted: 0,
+    kept: 0,
+    fresher: 0,
+    ignored: 0,
+    in_doubt: 0,
+    expired: 0,
+    filtered: 0,
+    definitions: 0,
+};
+const WRITTEN: Applied = Applied { written: 1, ..NOTHING };
+const EXISTED: Applied = Applied { kept: 1, ..NOTHING };
+const FRESHER: Applied = Applied { kept: 1, fresher: 1, ..NOTHING };
+const IGNORED: Applied = Applied { ignored: 1, ..NOTHING };
+const EXPIRED: Applied = Applied { expired: 1, ..NOTHING };
+const DELETED: Applied = Applied { deleted: 1, ..NOTHING };
 
 impl Job {
     /// The id of the master of a record's partition; `None`: nobody serves it now.
@@ -91,13 +114,10 @@ impl Job {
 
     /// What a result means for a record.
     fn judge(&self, code: ResultCode, record: &Record) -> Result<Fate> {
-        let kept = match code {
-            ResultCode::KEY_EXISTS => self.policy.exists == Exists::CreateOnly,
-            ResultCode::GENERATION => self.policy.only_newer_generation,
-            _ => false,
-        };
-        if kept {
-            return Ok(Fate::Done(KEPT));
+        match code {
+            ResultCode::KEY_EXISTS if self.policy.exists == Exists::CreateOnly => return Ok(self.kept(EXISTED, record)),
+            ResultCode::GENERATION if self.policy.only_newer_generation => return Ok(self.kept(FRESHER, record)),
+            _ => {}
         }
         let error = || not_taken(refused(code, format_args!("the server refused to write it: {code}")), record);
         match code.class() {
@@ -109,13 +129,24 @@ impl Job {
         }
     }
 
+    /// What is there stays.
+    fn kept(&self, applied: Applied, record: &Record) -> Fate {
+        self.tally.skip(record, if applied.fresher > 0 { "what is there is fresher" } else { "there is one already" });
+        Fate::Done(applied)
+    }
+
+    fn expired(&self, record: &Record) -> Applied {
+        self.tally.skip(record, "it has expired");
+        EXPIRED
+    }
+
     /// A record that the server takes in no form: left out if that was asked for, and listed; else an error.
     fn leave_out(&self, error: Error) -> Result<Applied> {
         if !self.cluster.config().restore.ignore_record_errors {
             return Err(error);
         }
         self.tally.ignore(&error);
-        Ok(Applied::default())
+        Ok(IGNORED)
     }
 
     /// Writes records until the server has answered for each of them.
@@ -173,7 +204,7 @@ impl Job {
         let mut alive = Vec::with_capacity(records.len());
         for record in records {
             let Some(expiry) = self.expiry(&record, master).await? else {
-                attempt.applied += EXPIRED;
+                attempt.applied += self.expired(&record);
                 continue;
             };
             let outgoing = Outgoing::of(&record);
@@ -192,12 +223,12 @@ impl Job {
                     Ok(Some(body)) => self.answers(&body, &mut alive, &mut attempt)?,
                     Ok(None) => break,
                     Err(error) => {
-                        attempt.why = Some(self.doubt(error, alive.iter().flatten().count())?);
+                        attempt.doubt(doubt(error)?, alive.iter().flatten().count());
                         break;
                     }
                 }
             },
-            Err(error) => attempt.why = Some(self.doubt(error, alive.len())?),
+            Err(error) => attempt.doubt(doubt(error)?, alive.len()),
         }
         attempt.left = alive.into_iter().flatten().collect();
         Ok(attempt)
@@ -208,17 +239,6 @@ impl Job {
         has_bins(&bins, record)?;
         let pushed = batch.push(&self.write(record, outgoing, &bins, expiry));
         pushed.map(drop).map_err(|error| not_taken(fault(WireError::TooLong(error)), record))
-    }
-
-    /// The connection broke while so many writes were under way: they are sent again, unless that can't help.
-    fn doubt(&self, error: WireError, writes: usize) -> Result<Error> {
-        let temporary = error.is_temporary();
-        let error = fault(error);
-        if !temporary {
-            return Err(error);
-        }
-        self.tally.doubt(writes as u64);
-        Ok(error)
     }
 
     /// Takes a frame of answers in: what is answered for good is no longer among `alive`.
@@ -243,7 +263,7 @@ impl Job {
             };
             match self.judge(code, &record)? {
                 Fate::Done(done) => attempt.applied += done,
-                Fate::Again(error) => {
+                Fate::Again(error) | Fate::Doubt(error) => {
                     self.tally.repeat(1);
                     attempt.why = Some(error);
                     *row = Some(record);
@@ -271,10 +291,15 @@ impl Job {
     /// Writes one record that is in no batch.
     pub(crate) async fn alone(&self, record: Record) -> Result<Applied> {
         let mut patience = self.cluster.patience();
+        let mut in_doubt = 0;
         loop {
             let failed = match self.once(&record).await? {
-                Fate::Done(applied) => return Ok(applied),
+                Fate::Done(applied) => return Ok(Applied { in_doubt, ..applied }),
                 Fate::Again(error) => error,
+                Fate::Doubt(error) => {
+                    in_doubt += 1;
+                    error
+                }
             };
             patience.wait(failed).await?;
             self.refresh().await?;
@@ -286,7 +311,7 @@ impl Job {
             Ok(node) => node,
             Err(error) => return Ok(Fate::Again(error)),
         };
-        let Some(expiry) = self.expiry(record, node.id()).await? else { return Ok(Fate::Done(EXPIRED)) };
+        let Some(expiry) = self.expiry(record, node.id()).await? else { return Ok(Fate::Done(self.expired(record))) };
         let outgoing = Outgoing::of(record);
         let bins = outgoing.bins();
         if let Err(error) = has_bins(&bins, record) {
@@ -305,7 +330,7 @@ impl Job {
                 }
                 Ok(fate)
             }
-            Err(error) => Ok(Fate::Again(error)),
+            Err(error) => Ok(Fate::Doubt(error)),
         }
     }
 
@@ -313,17 +338,23 @@ impl Job {
     pub(crate) async fn delete(&self, digest: Digest) -> Result<Applied> {
         let mut patience = self.cluster.patience();
         let durable = self.cluster.config().restore.durable_deletes;
+        let mut in_doubt = 0;
         loop {
             let name = RecordName { namespace: self.target.as_bytes(), set: None, digest: digest.as_bytes() };
             let request = write::delete(&name, durable, self.timeout_millis())
                 .map_err(|error| fault(WireError::TooLong(error)))?;
             let answer = match self.master_of(&digest).await {
-                Ok(node) => self.result(&node, &request).await?,
+                Ok(node) => {
+                    let answer = self.result(&node, &request).await?;
+                    in_doubt += u64::from(answer.is_err());
+                    answer
+                }
                 Err(error) => Err(error),
             };
             let failed = match answer {
-                Ok(ResultCode::OK) => return Ok(DELETED),
-                Ok(ResultCode::KEY_NOT_FOUND) => return Ok(Applied::default()),
+                Ok(ResultCode::OK) => return Ok(Applied { in_doubt, ..DELETED }),
+                // In doubt: it was this delete that took it away, or it was never there.
+                Ok(ResultCode::KEY_NOT_FOUND) => return Ok(Applied { in_doubt, ..NOTHING }),
                 Ok(code) => {
                     let error = refused(code, format_args!("the server refused to delete record {digest}: {code}"));
                     if !matches!(code.class(), Class::Busy | Class::Elsewhere | Class::Session) {
@@ -346,7 +377,7 @@ impl Job {
                 Some(Err(error)) => Err(Error::invalid(error.to_string())),
                 None => Err(Error::invalid("the server answered a write with nothing")),
             },
-            Err(error) => self.doubt(error, 1).map(Err),
+            Err(error) => doubt(error).map(Err),
         }
     }
 }
@@ -357,4 +388,11 @@ fn has_bins(bins: &[strongroom_aerospike_wire::message::Bin<'_>], record: &Recor
         return Err(not_taken(Error::invalid("it has no bins, and a server keeps no such record"), record));
     }
     Ok(())
+}
+
+/// The connection broke while writes were under way: they are sent again, unless that can't help.
+fn doubt(error: WireError) -> Result<Error> {
+    let temporary = error.is_temporary();
+    let error = fault(error);
+    if temporary { Ok(error) } else { Err(error) }
 }

@@ -103,13 +103,17 @@ impl AerospikeCluster {
         if sessions.values().filter(|known| known.ended).count() > REMEMBERED {
             sessions.retain(|_, known| !known.ended);
         }
-        sessions.insert(id, Known { session: session.clone(), tally: Tally::default(), ended: false });
+        sessions.insert(id, Known { session: session.clone(), tally: self.new_tally(), ended: false });
         Ok(session)
+    }
+
+    fn new_tally(&self) -> Tally {
+        Tally::of(&self.config().restore)
     }
 
     /// What a session's writes have to tell. One that began in another process is known from here on.
     pub(crate) fn tally_of(&self, session: &RestoreSession) -> Tally {
-        let known = || Known { session: session.clone(), tally: Tally::default(), ended: false };
+        let known = || Known { session: session.clone(), tally: self.new_tally(), ended: false };
         self.sessions().entry(session.id).or_insert_with(known).tally.clone()
     }
 

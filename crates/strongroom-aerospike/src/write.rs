@@ -108,11 +108,10 @@ impl Writer<'_> {
                 }
                 Entity::Index(mut index) => {
                     self.check_namespace(&index.namespace, || format!("index '{}'", index.name))?;
+                    // Counters are of records: an index of another set is none.
                     if self.sieve.takes_set(index.set.as_ref().map_or(&[], Name::as_bytes)) {
                         index.namespace = self.target.clone();
                         self.cluster.define_index(&index, replace, &mut self.applied).await?;
-                    } else {
-                        self.applied.filtered += 1;
                     }
                 }
             }

@@ -32,6 +32,8 @@ pub struct Capabilities {
     pub fold: bool,
     /// Can empty what a restore is about to fill.
     pub truncate: bool,
+    /// Takes definitions after the data, also when a part's steps are sealed.
+    pub definitions_last: bool,
     /// How many pieces it likes to have read or written at once; 0 = no opinion.
     pub parallelism: u16,
 }
@@ -248,6 +250,7 @@ pub enum Conflict {
 
 /// How a restore shall be done.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of independent options")]
 pub struct RestoreOptions {
     /// Empty the target's parts first. All proof of the source comes before.
     #[serde(default)]
@@ -267,6 +270,10 @@ pub struct RestoreOptions {
     /// Leave out data: only definitions.
     #[serde(default)]
     pub no_data: bool,
+    /// Write a part's definitions after its data, so that no index is kept up to date while records come. Only for clusters with
+    /// [`Capabilities::definitions_last`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub definitions_last: bool,
 }
 
 impl RestoreOptions {
@@ -332,8 +339,17 @@ pub struct Applied {
     pub written: u64,
     /// Records deleted.
     pub deleted: u64,
-    /// Records left alone because of the conflict policy.
+    /// Records left alone because of the conflict policy: what is there stayed.
     pub kept: u64,
+    /// Of those kept: what is there was newer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fresher: u64,
+    /// Records that the cluster takes in no form, left out since that was asked for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ignored: u64,
+    /// Writes whose answer was lost, so that nobody knows whether they were done; they were sent again. They are among the others.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub in_doubt: u64,
     /// Records left out because they were expired.
     pub expired: u64,
     /// Records outside the filter.
@@ -342,11 +358,19 @@ pub struct Applied {
     pub definitions: u64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl std::ops::AddAssign for Applied {
     fn add_assign(&mut self, other: Self) {
         self.written += other.written;
         self.deleted += other.deleted;
         self.kept += other.kept;
+        self.fresher += other.fresher;
+        self.ignored += other.ignored;
+        self.in_doubt += other.in_doubt;
         self.expired += other.expired;
         self.filtered += other.filtered;
         self.definitions += other.definitions;

@@ -46,6 +46,7 @@ impl Cluster for EmbeddedCluster {
             deletes_seen: true,
             fold: true,
             truncate: !self.is_read_only(),
+            definitions_last: true,
             ..Capabilities::default()
         }
     }

@@ -9,3 +9,4 @@ mod faults;
 mod fixtures;
 mod live;
 mod options;
+mod restoring;

@@ -72,6 +72,7 @@ const TRUNCATE: RestoreOptions = RestoreOptions {
     now: None,
     no_definitions: false,
     no_data: false,
+    definitions_last: false,
 };
 
 #[tokio::test]

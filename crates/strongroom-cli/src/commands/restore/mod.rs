@@ -20,7 +20,7 @@ use crate::settings::Pace;
 use crate::text;
 
 /// What a restore that goes on takes from its journal instead of from the command line.
-const REMEMBERED: [&str; 14] = [
+const REMEMBERED: [&str; 15] = [
     "at",
     "exactly",
     "backup",
@@ -34,6 +34,7 @@ const REMEMBERED: [&str; 14] = [
     "now",
     "no_definitions",
     "no_data",
+    "definitions_last",
     "dry_run",
 ];
 
@@ -155,6 +156,16 @@ fn told(summary: &RestoreSummary) -> String {
         );
         if applied.kept > 0 {
             let _ = write!(line, ", {} kept as they were", applied.kept);
+        }
+        for (count, what) in [
+            (applied.fresher, "of them since what is there is newer"),
+            (applied.filtered, "outside the filter"),
+            (applied.ignored, "ignored since the target takes none such"),
+            (applied.in_doubt, "in doubt and written again"),
+        ] {
+            if count > 0 {
+                let _ = write!(line, ", {count} {what}");
+            }
         }
         line
     });

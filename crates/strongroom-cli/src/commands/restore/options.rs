@@ -16,6 +16,9 @@ pub(super) struct InTarget {
     truncate: bool,
     #[command(flatten)]
     writing: Writing,
+    /// Write indexes and functions after the records: faster to write, slower until they are built
+    #[arg(long, conflicts_with = "no_definitions")]
+    definitions_last: bool,
     /// Plan and check everything, and restore nothing; the target must exist
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -52,6 +55,7 @@ impl InTarget {
             now: writing.now,
             no_definitions: writing.no_definitions,
             no_data: writing.no_data,
+            definitions_last: self.definitions_last,
         }
     }
 }

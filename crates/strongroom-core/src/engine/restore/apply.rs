@@ -31,11 +31,21 @@ pub(super) struct Applier<'a> {
 }
 
 impl Applier<'_> {
-    /// Restores one part: definitions of the newest step that has some, then data, oldest step first or folded.
+    /// Restores one part: definitions of the newest step that has some, and data, oldest step first or folded.
     pub(super) async fn part(&self, steps: &[&SourceStep]) -> Result<()> {
-        if let Some(step) = SourceStep::with_definitions(steps.iter().copied()) {
+        let defining = SourceStep::with_definitions(steps.iter().copied());
+        let last = self.session.options.definitions_last;
+        if let Some(step) = defining.filter(|_| !last) {
             self.pieces(step, PieceKind::Schema).await?;
         }
+        self.data(steps).await?;
+        if let Some(step) = defining.filter(|_| last) {
+            self.pieces(step, PieceKind::Schema).await?;
+        }
+        Ok(())
+    }
+
+    async fn data(&self, steps: &[&SourceStep]) -> Result<()> {
         // Logs are replayed, and not merged.
         let folded = steps.iter().take_while(|step| step.of_kind(PieceKind::Log).next().is_none()).count();
         let (merged, logs) = steps.split_at(folded);

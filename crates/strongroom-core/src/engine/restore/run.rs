@@ -95,6 +95,10 @@ impl<'a> Run<'a> {
 
     async fn restore(&self, id: SessionId, progress: &Arc<Progress>, room: Arc<Workroom>) -> Result<RestoreSummary> {
         let (request, options) = (self.request, &self.request.options);
+        if options.definitions_last && !self.target.capabilities().definitions_last {
+            return Err(Error::unsupported("this cluster needs its definitions before its data")
+                .hint("restore without the option of writing definitions last"));
+        }
         let mut source = Source::open(self.repository, self.registry, self.plan, options, &request.storages).await?;
         source.check_codecs(&**self.registry)?;
         let identity = self.target.describe().await?.identity;

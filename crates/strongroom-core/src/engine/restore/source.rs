@@ -9,7 +9,7 @@ use crate::engine::CodedList;
 use crate::engine::proof::{Proof, Prover};
 use crate::id::{BackupId, RepositoryId};
 use crate::manifest::{Manifest, ObjectRef, StoredPiece};
-use crate::model::PartName;
+use crate::model::{Filter, PartName};
 use crate::pipeline::{Stack, Workroom};
 use crate::planner::{HOME, Plan, Step};
 use crate::repository::{Repository, layout};
@@ -246,7 +246,7 @@ fn outline(plan: &Plan, steps: &[SourceStep], options: &RestoreOptions) -> Resul
         parts.insert(
             name.clone(),
             PartOutline {
-                filter: part.filter.clone(),
+                filter: left_to_do(&part.filter, steps.iter().filter(|step| step.part == *name)),
                 bytes: pieces().map(|piece| piece.plain_bytes).sum(),
                 records: pieces().map(|piece| piece.summary.records).sum(),
                 reached: part.reached.until,
@@ -261,6 +261,15 @@ fn outline(plan: &Plan, steps: &[SourceStep], options: &RestoreOptions) -> Resul
         source: first.manifest.cluster.clone(),
         source_version: first.manifest.topology.version.clone(),
     })
+}
+
+/// What of a filter the target has to see to. An expression that every step was taken with is seen to: what it left out is in none
+/// of them.
+fn left_to_do<'a>(filter: &Filter, mut steps: impl Iterator<Item = &'a SourceStep>) -> Filter {
+    if steps.all(|step| step.manifest.filter.expression == filter.expression) {
+        return Filter { expression: None, ..filter.clone() };
+    }
+    filter.clone()
 }
 
 /// Whether the options ask for pieces of this kind.

@@ -63,6 +63,16 @@ async fn a_target_that_refuses_is_not_touched() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn definitions_after_the_data_are_refused_by_a_cluster_that_needs_them_first() {
+    let world = world().await;
+    let options = RestoreOptions { definitions_last: true, ..RestoreOptions::default() };
+    let request = RestoreRequest { options, ..plain() };
+    let error = refused(&world, world.latest().await, &world.target(), Arc::new(Codecs), request).await;
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.message().contains("needs its definitions before its data"), "{error}");
+}
+
 /// A registry without the keys of some codecs.
 #[derive(Debug)]
 struct Keyless;
