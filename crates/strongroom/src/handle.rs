@@ -3,11 +3,14 @@
 //! Several may wait for it and look at it at the same time. The report is the same JSON that the program prints.
 
 use std::fmt;
-use std::sync::Arc;
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
-use strongroom_core::engine::{BackupReport, CopyReport, Job, PruneReport, RestoreSummary, VerifyReport};
+use strongroom_core::engine::{
+    BackupReport, CopyReport, Job, PruneReport, RestoreSummary, SynthesizeReport, VerifyReport,
+};
 use strongroom_core::pipeline::{Phase, Progress, ProgressSnapshot};
 use strongroom_core::{Error, Result};
 use tokio::sync::watch;
@@ -33,6 +36,7 @@ impl Report for RestoreSummary {}
 impl Report for VerifyReport {}
 impl Report for CopyReport {}
 impl Report for PruneReport {}
+impl Report for SynthesizeReport {}
 
 /// How a job ended: a report, an error, or both where something of it failed and the rest was done.
 #[derive(Debug)]
@@ -63,7 +67,8 @@ pub struct JobHandle(Arc<Inner>);
 
 struct Inner {
     name: &'static str,
-    progress: Arc<Progress>,
+    /// Not there before the job has begun.
+    progress: Arc<OnceLock<Arc<Progress>>>,
     cancel: CancellationToken,
     ended: watch::Receiver<Option<Arc<Ended>>>,
     _on_drop: DropGuard,
@@ -73,10 +78,35 @@ impl JobHandle {
     /// Takes a job over. To be called within a tokio runtime.
     #[must_use = "a job whose last handle is dropped is cancelled"]
     pub fn new<T: Report>(job: Job<T>) -> Self {
-        let (name, progress, cancel) = (job.name(), job.counters(), job.canceller());
+        Self::begin(job.name(), async move { Ok(job) })
+    }
+
+    /// Holds a job that `work` is about to begin, such as a restore that is planned first. To be called within a tokio
+    /// runtime. Until the job has begun its counters are zero; cancelled by then, it never begins.
+    #[must_use = "a job whose last handle is dropped is cancelled"]
+    pub fn begin<T: Report>(name: &'static str, work: impl Future<Output = Result<Job<T>>> + Send + 'static) -> Self {
+        let (cancel, progress) = (CancellationToken::new(), Arc::new(OnceLock::new()));
         let (tell, ended) = watch::channel(None);
+        let (token, counters) = (cancel.clone(), Arc::clone(&progress));
         tokio::spawn(async move {
-            let ended = Ended::of(job.wait().await);
+            let outcome = async {
+                let job = tokio::select! {
+                    biased;
+                    () = token.cancelled() => return Err(Error::cancelled(format!("the {name} was cancelled"))),
+                    job = work => job?,
+                };
+                counters.get_or_init(|| job.counters());
+                let canceller = job.canceller();
+                let mut job = std::pin::pin!(job.wait());
+                tokio::select! {
+                    biased;
+                    outcome = &mut job => return outcome,
+                    () = token.cancelled() => canceller.cancel(),
+                }
+                // It puts things in order before it ends.
+                job.await
+            };
+            let ended = Ended::of(outcome.await);
             // Nobody may be left to be told.
             let _ = tell.send(Some(Arc::new(ended)));
         });
@@ -93,12 +123,18 @@ impl JobHandle {
     /// The counters now.
     #[must_use]
     pub fn progress(&self) -> ProgressSnapshot {
-        self.0.progress.snapshot()
+        self.0.progress.get().map(|progress| progress.snapshot()).unwrap_or_default()
     }
 
     /// Asks the job to end. It ends with `Cancelled` unless it was done already.
     pub fn cancel(&self) {
         self.0.cancel.cancel();
+    }
+
+    /// A token that cancels the job, and does not keep it.
+    #[must_use]
+    pub fn canceller(&self) -> CancellationToken {
+        self.0.cancel.clone()
     }
 
     /// How it ended; `None` while it runs.
@@ -107,15 +143,17 @@ impl JobHandle {
         self.0.ended.borrow().clone()
     }
 
-    /// Waits for its end.
-    pub async fn wait(&self) -> Arc<Ended> {
-        let mut ended = self.0.ended.clone();
-        let told = ended.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone());
-        told.unwrap_or_else(|| {
-            // The runtime was shut down under it.
-            let error = Error::cancelled(format!("the {} was given up: its runtime ended", self.name()));
-            Arc::new(Ended { report: None, error: Some(error) })
-        })
+    /// Waits for its end. The future does not keep the job: it is cancelled when the last handle is dropped.
+    pub fn wait(&self) -> impl Future<Output = Arc<Ended>> + Send + 'static {
+        let (name, mut ended) = (self.name(), self.0.ended.clone());
+        async move {
+            let told = ended.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone());
+            told.unwrap_or_else(|| {
+                // The runtime was shut down under it.
+                let error = Error::cancelled(format!("the {name} was given up: its runtime ended"));
+                Arc::new(Ended { report: None, error: Some(error) })
+            })
+        }
     }
 
     /// The next event: waits until a counter or the phase is another one than in `last`. After the event of phase `over`
@@ -191,6 +229,21 @@ mod tests {
         let ended = JobHandle::new(job(false)).wait().await;
         assert!(ended.report.is_some());
         assert_eq!(ended.error.as_ref().unwrap().message(), "half of it");
+    }
+
+    #[tokio::test]
+    async fn what_is_cancelled_before_it_has_begun_never_begins() {
+        let handle = JobHandle::begin("test", std::future::pending::<Result<Job<Told>>>());
+        assert_eq!(handle.progress(), ProgressSnapshot::default());
+        handle.cancel();
+        let ended = handle.wait().await;
+        assert_eq!(ended.error.as_ref().unwrap().kind(), strongroom_core::ErrorKind::Cancelled);
+    }
+
+    #[tokio::test]
+    async fn what_can_not_begin_ends_with_its_error() {
+        let ended = JobHandle::begin("test", async { Err::<Job<Told>, _>(Error::not_found("no plan")) }).wait().await;
+        assert_eq!(ended.error.as_ref().unwrap().message(), "no plan");
     }
 
     #[tokio::test]

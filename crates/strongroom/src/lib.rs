@@ -6,13 +6,16 @@ pub mod environment;
 pub mod handle;
 pub mod inspect;
 mod keys;
+pub mod listing;
 mod open;
+pub mod options;
 pub mod profile;
 mod repository;
 pub mod service_folder;
 
 pub use environment::system_environment;
 pub use handle::JobHandle;
+pub use listing::Listing;
 pub use open::{Access, Strongroom};
 pub use repository::OpenRepository;
 pub use strongroom_aerospike as aerospike;

@@ -1,17 +1,10 @@
 //! `list`.
 
-use std::collections::BTreeMap;
-
 use clap::{Args, ValueEnum};
 use indicatif::HumanBytes;
-use serde::Serialize;
-use serde_json::json;
-use strongroom::core::engine::run_of;
-use strongroom::core::id::RunId;
 use strongroom::core::model::{BackupKind, Status};
 use strongroom::core::planner::{Entry, Pin, PinKind};
-use strongroom::core::repository::Loaded;
-use strongroom::{Result, Timestamp};
+use strongroom::{Listing, Result, Timestamp};
 
 use crate::context::Context;
 use crate::output::{DONE, count, table};
@@ -56,14 +49,6 @@ enum Kind {
     LogSegment,
 }
 
-/// A run that has begun backups and not committed them.
-#[derive(Debug, Serialize)]
-struct Unfinished {
-    run: RunId,
-    begun: Timestamp,
-    backups: usize,
-}
-
 impl Arguments {
     pub(crate) async fn run(self, context: &Context) -> Result<u8> {
         let repository = context.strongroom()?.repository(&self.repository).await?;
@@ -73,30 +58,17 @@ impl Arguments {
         };
         let loaded = repository.load().await?;
         let of_cluster = |entry: &Entry| cluster.is_none_or(|cluster| entry.cluster == cluster);
-        let mut entries: Vec<_> = loaded.entries().filter(|entry| of_cluster(entry) && self.wants(entry)).collect();
-        entries.sort_by_key(|entry| (entry.window.until, entry.id));
-        entries.drain(..entries.len().saturating_sub(self.last.unwrap_or(usize::MAX)));
-        let unfinished = unfinished(&loaded);
-        let quarantined: Vec<_> =
-            loaded.report.quarantined.iter().map(|broken| json!({ "key": broken.key, "why": broken.why })).collect();
-        let value = json!({
-            "backups": entries,
-            "unfinished": unfinished,
-            "complete": loaded.is_complete(),
-            "quarantined": quarantined,
-            "damaged": loaded.report.damaged,
-            "condemned": loaded.condemned.keys().collect::<Vec<_>>(),
-        });
-        context.output.result(&value, || {
-            let mut lines = rows(&entries);
-            lines.extend(entries.iter().flat_map(pins));
-            lines.extend(unfinished.iter().map(|unfinished| {
+        let mut listing = Listing::of(&loaded, |entry| of_cluster(entry) && self.wants(entry));
+        listing.backups.drain(..listing.backups.len().saturating_sub(self.last.unwrap_or(usize::MAX)));
+        context.output.result(&listing, || {
+            let mut lines = rows(&listing.backups);
+            lines.extend(listing.backups.iter().flat_map(pins));
+            lines.extend(listing.unfinished.iter().map(|unfinished| {
                 let (run, backups) = (unfinished.run, count(unfinished.backups as u64, "backup"));
                 format!("unfinished: run {run}, begun {}, {backups}: running, or to be resumed", unfinished.begun)
             }));
-            let broken = loaded.report.quarantined.iter();
-            lines.extend(broken.map(|broken| format!("unusable: {}: {}", broken.key, broken.why)));
-            lines.extend(loaded.report.damaged.iter().map(|damage| format!("catalogue: {damage}")));
+            lines.extend(listing.quarantined.iter().map(|broken| format!("unusable: {}: {}", broken.key, broken.why)));
+            lines.extend(listing.damaged.iter().map(|damage| format!("catalogue: {damage}")));
             lines.join("\n")
         })?;
         Ok(DONE)
@@ -153,16 +125,4 @@ fn pins(entry: &Entry) -> Vec<String> {
         format!("{what}: {}{by}{set}{until}{reason}", entry.id)
     };
     entry.pins.iter().map(line).collect()
-}
-
-fn unfinished(loaded: &Loaded) -> Vec<Unfinished> {
-    let mut runs: BTreeMap<RunId, Unfinished> = BTreeMap::new();
-    for begun in &loaded.in_progress {
-        if let Some(run) = run_of(begun) {
-            let known = runs.entry(run).or_insert(Unfinished { run, begun: begun.at, backups: 0 });
-            known.begun = known.begun.min(begun.at);
-            known.backups += 1;
-        }
-    }
-    runs.into_values().collect()
 }

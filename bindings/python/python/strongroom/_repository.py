@@ -1,0 +1,160 @@
+"""Repositories: the calls of `Calls`, waited for or awaited."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from . import _native
+from ._calls import Calls, Place
+from ._job import Call, Job
+from ._options import Names, names, place
+from ._reports import RepositoryInfo
+from ._session import session
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Begun = Call[T] | Job[T]
+
+
+def _waits(call: Callable[Concatenate[Calls, P], Begun[T]]) -> Callable[Concatenate[Repository, P], T]:
+    @functools.wraps(call)
+    def wait(self: Repository, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return call(self.start, *args, **kwargs).result()
+
+    return wait
+
+
+def _awaits(
+    call: Callable[Concatenate[Calls, P], Begun[T]],
+) -> Callable[Concatenate[AsyncRepository, P], Coroutine[Any, Any, T]]:
+    @functools.wraps(call)
+    async def begin(self: AsyncRepository, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await call(self.start, *args, **kwargs)
+
+    return begin
+
+
+def _opened(place_: Place, codecs: str | None, keys: Names | None, profiles: Place | None) -> Call[_native.Repository]:
+    task = session(profiles).repository(place(place_), codecs, names(keys))
+    return Call(task, lambda native: native)
+
+
+def _made(place_: Place, codecs: str | None, keys: Names | None, profiles: Place | None) -> Call[_native.Repository]:
+    return Call(session(profiles).init(place(place_), codecs, names(keys)), lambda native: native)
+
+
+class _Base:
+    def __init__(self, native: _native.Repository, where: str) -> None:
+        self.start = Calls(native)
+        """Begins the same calls without waiting for them: jobs with progress, events and cancel."""
+        self._where = where
+
+    @property
+    def info(self) -> RepositoryInfo:
+        """Its id, when it was made, and the codecs of new backups."""
+        return self.start.info
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.info.repository} at {self._where}, codecs {', '.join(self.info.codecs)}>"
+
+
+class Repository(_Base):
+    """A repository: holds backups, and the catalogue of them.
+
+    Every method waits until it is done. ``repository.start`` has the same methods, and gives running jobs.
+    """
+
+    @classmethod
+    def open(
+        cls,
+        where: Place,
+        *,
+        codecs: str | None = None,
+        keys: Names | None = None,
+        profiles: Place | None = None,
+    ) -> Repository:
+        """Opens the repository in a folder, at a URL, or of that name in the profiles.
+
+        ``codecs`` are those of new backups; ``keys`` are names in the profiles.
+        """
+        return cls(_opened(where, codecs, keys, profiles).result(), _native.redact(place(where)))
+
+    @classmethod
+    def init(
+        cls,
+        where: Place,
+        *,
+        codecs: str | None = None,
+        keys: Names | None = None,
+        profiles: Place | None = None,
+    ) -> Repository:
+        """Makes a repository where none is. ``codecs``: none, lz4, zstd or zstd:LEVEL, each may be followed by ,seal."""
+        return cls(_made(where, codecs, keys, profiles).result(), _native.redact(place(where)))
+
+    catalogue = _waits(Calls.catalogue)
+    clusters = _waits(Calls.clusters)
+    plan = _waits(Calls.plan)
+    explain = _waits(Calls.explain)
+    check = _waits(Calls.check)
+    windows = _waits(Calls.windows)
+    pin = _waits(Calls.pin)
+    unpin = _waits(Calls.unpin)
+    hold = _waits(Calls.hold)
+    release = _waits(Calls.release)
+    backup = _waits(Calls.backup)
+    resume = _waits(Calls.resume)
+    restore = _waits(Calls.restore)
+    verify = _waits(Calls.verify)
+    copy = _waits(Calls.copy)
+    prune = _waits(Calls.prune)
+    delete = _waits(Calls.delete)
+    synthesize = _waits(Calls.synthesize)
+
+
+class AsyncRepository(_Base):
+    """The same for asyncio: every method is awaited. A cancelled await cancels the job and waits until it has ended."""
+
+    @classmethod
+    async def open(
+        cls,
+        where: Place,
+        *,
+        codecs: str | None = None,
+        keys: Names | None = None,
+        profiles: Place | None = None,
+    ) -> AsyncRepository:
+        """As ``Repository.open``."""
+        return cls(await _opened(where, codecs, keys, profiles), _native.redact(place(where)))
+
+    @classmethod
+    async def init(
+        cls,
+        where: Place,
+        *,
+        codecs: str | None = None,
+        keys: Names | None = None,
+        profiles: Place | None = None,
+    ) -> AsyncRepository:
+        """As ``Repository.init``."""
+        return cls(await _made(where, codecs, keys, profiles), _native.redact(place(where)))
+
+    catalogue = _awaits(Calls.catalogue)
+    clusters = _awaits(Calls.clusters)
+    plan = _awaits(Calls.plan)
+    explain = _awaits(Calls.explain)
+    check = _awaits(Calls.check)
+    windows = _awaits(Calls.windows)
+    pin = _awaits(Calls.pin)
+    unpin = _awaits(Calls.unpin)
+    hold = _awaits(Calls.hold)
+    release = _awaits(Calls.release)
+    backup = _awaits(Calls.backup)
+    resume = _awaits(Calls.resume)
+    restore = _awaits(Calls.restore)
+    verify = _awaits(Calls.verify)
+    copy = _awaits(Calls.copy)
+    prune = _awaits(Calls.prune)
+    delete = _awaits(Calls.delete)
+    synthesize = _awaits(Calls.synthesize)

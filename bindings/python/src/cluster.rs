@@ -1,0 +1,109 @@
+//! Clusters, opened or by name.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use strongroom::embedded::EmbeddedCluster;
+use strongroom::{Access, Cluster as CoreCluster, Error, Result, Strongroom};
+use tokio::task::spawn_blocking;
+
+use crate::embedded::Records;
+use crate::errors::raise;
+use crate::runtime::Owned;
+use crate::task::{Task, json};
+
+/// A cluster.
+#[pyclass(frozen, module = "strongroom._native")]
+pub(crate) struct Cluster {
+    held: Owned<Held>,
+}
+
+/// A cluster, and the embedded one that it is.
+struct Held {
+    cluster: Arc<dyn CoreCluster>,
+    embedded: Option<EmbeddedCluster>,
+}
+
+impl Cluster {
+    pub(crate) fn new(cluster: Arc<dyn CoreCluster>) -> Self {
+        Self { held: Owned::new(Held { cluster, embedded: None }) }
+    }
+
+    pub(crate) fn embedded(cluster: EmbeddedCluster) -> Self {
+        Self { held: Owned::new(Held { cluster: Arc::new(cluster.clone()), embedded: Some(cluster) }) }
+    }
+}
+
+#[pymethods]
+impl Cluster {
+    /// Who it is and what it holds, as JSON.
+    fn describe(&self, py: Python<'_>) -> PyResult<Task> {
+        let cluster = Arc::clone(&self.held.get(py)?.cluster);
+        Task::spawn(py, async move { json(&cluster.describe().await?) })
+    }
+
+    /// What it can do, as JSON.
+    fn capabilities(&self, py: Python<'_>) -> PyResult<Task> {
+        let cluster = Arc::clone(&self.held.get(py)?.cluster);
+        Task::spawn(py, async move { json(&cluster.capabilities()) })
+    }
+
+    /// Its records, which only an embedded one gives.
+    fn records(&self, py: Python<'_>) -> PyResult<Records> {
+        let embedded = self.held.get(py)?.embedded.clone().ok_or_else(|| {
+            let error = Error::unsupported("only an embedded cluster is written and read record by record");
+            raise(py, &error.hint("use the database's own client"))
+        })?;
+        Ok(Records::new(embedded))
+    }
+
+    /// Whether it is an embedded one.
+    #[getter]
+    fn is_embedded(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.held.get(py)?.embedded.is_some())
+    }
+}
+
+/// A cluster that is opened, or where it is.
+#[derive(FromPyObject)]
+pub(crate) enum Party<'py> {
+    /// By name or URL.
+    #[pyo3(transparent)]
+    Named(String),
+    /// Opened.
+    #[pyo3(transparent)]
+    Opened(Bound<'py, Cluster>),
+}
+
+/// The same, away from Python.
+pub(crate) enum Found {
+    Named(String),
+    Opened(Arc<dyn CoreCluster>),
+}
+
+impl Party<'_> {
+    pub(crate) fn found(self, py: Python<'_>) -> PyResult<Found> {
+        Ok(match self {
+            Self::Named(name) => Found::Named(name),
+            Self::Opened(cluster) => Found::Opened(Arc::clone(&cluster.get().held.get(py)?.cluster)),
+        })
+    }
+}
+
+impl Found {
+    /// The cluster itself; an embedded one that is not there is made if `access` says so.
+    pub(crate) async fn open(self, strongroom: &Strongroom, access: Access) -> Result<Arc<dyn CoreCluster>> {
+        let name = match self {
+            Self::Named(name) => name,
+            Self::Opened(cluster) => return Ok(cluster),
+        };
+        let strongroom = strongroom.clone();
+        // Opening an embedded one reads its whole file.
+        let opened = spawn_blocking(move || match access {
+            Access::Read => strongroom.look_at(&name),
+            Access::Write => strongroom.cluster(&name),
+            Access::Create => strongroom.target(&name),
+        });
+        opened.await.map_err(|error| Error::internal("opening a cluster panicked").because(error))?
+    }
+}

@@ -1,0 +1,76 @@
+//! Storages, opened or by name.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use strongroom::{Result, Storage as CoreStorage, Strongroom};
+
+use crate::runtime::Owned;
+
+/// A storage.
+#[pyclass(frozen, module = "strongroom._native")]
+pub(crate) struct Storage {
+    storage: Owned<Arc<dyn CoreStorage>>,
+}
+
+impl Storage {
+    pub(crate) fn new(storage: Arc<dyn CoreStorage>) -> Self {
+        Self { storage: Owned::new(storage) }
+    }
+}
+
+/// A storage that is opened, or where it is.
+#[derive(FromPyObject)]
+pub(crate) enum Place<'py> {
+    /// By name or URL.
+    #[pyo3(transparent)]
+    Named(String),
+    /// Opened.
+    #[pyo3(transparent)]
+    Opened(Bound<'py, Storage>),
+}
+
+/// The same, away from Python.
+#[derive(Clone)]
+pub(crate) enum There {
+    Named(String),
+    Opened(Arc<dyn CoreStorage>),
+}
+
+impl Place<'_> {
+    pub(crate) fn there(self, py: Python<'_>) -> PyResult<There> {
+        Ok(match self {
+            Self::Named(name) => There::Named(name),
+            Self::Opened(storage) => There::Opened(Arc::clone(storage.get().storage.get(py)?)),
+        })
+    }
+}
+
+impl There {
+    /// The storage itself.
+    pub(crate) fn open(&self, strongroom: &Strongroom) -> Result<Arc<dyn CoreStorage>> {
+        match self {
+            Self::Named(name) => strongroom.storage(name),
+            Self::Opened(storage) => Ok(Arc::clone(storage)),
+        }
+    }
+
+    /// Its name in the profiles, which alone means something to whoever looks it up later: a URL may hold secrets.
+    pub(crate) fn profile(&self, strongroom: &Strongroom) -> Option<String> {
+        match self {
+            Self::Named(name) => strongroom.profiles().repositories.contains_key(name).then(|| name.clone()),
+            Self::Opened(_) => None,
+        }
+    }
+}
+
+/// Opened, if there is one.
+pub(crate) fn maybe(py: Python<'_>, place: Option<Place<'_>>) -> PyResult<Option<There>> {
+    place.map(|place| place.there(py)).transpose()
+}
+
+/// An address without its secrets, to be shown.
+#[pyfunction]
+pub(crate) fn redact(place: &str) -> String {
+    strongroom::storage::redact_url(place)
+}
