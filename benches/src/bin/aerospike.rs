@@ -3,8 +3,8 @@
 //!
 //! Without an address it starts the test cluster as a process of its own (build it first:
 //! `cargo build --release -p strongroom-aerospike-fake --bin aerospike-fake`). It fills the namespace, then measures, each with
-//! this process' processor time: a scan whose records are only counted; backups into local storage, plain and with
-//! `zstd:3`; a restore into the second namespace; and batches of the same records alone. **It empties both namespaces.**
+//! this process' processor time: a scan whose records are only counted; backups into local storage, plain, with `zstd:3`
+//! and sealed too; their restores into the second namespace; and batches of the same records alone. **It empties both namespaces.**
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader};
@@ -22,6 +22,7 @@ use strongroom_aerospike_wire::query::Query;
 use strongroom_aerospike_wire::write::{Expiry, RecordName, Write, WritePolicy};
 use strongroom_benches::folder::BenchFolder;
 use strongroom_benches::measure::{Spent, peak_memory};
+use strongroom_codec::ReaderKey;
 use strongroom_core::cluster::RestoreOptions;
 use strongroom_core::model::Scope;
 use strongroom_record::{Digest, UserKey};
@@ -103,10 +104,11 @@ async fn measure(records: u64, address: &str, [first, second]: &[String; 2]) -> 
     let folder = BenchFolder::new("aerospike")?;
     let strongroom = Strongroom::new();
     let mut plans = Vec::new();
-    for codecs in ["", "zstd:3"] {
-        let path = folder.path().join(if codecs.is_empty() { "plain" } else { codecs });
-        let url = path.to_str().ok_or("a strange path")?;
-        let opened = strongroom.init(url, Some(codecs), &[]).await?;
+    for codecs in ["none", "zstd:3", "zstd:3,seal"] {
+        let path = folder.path().join(codecs);
+        let storage = strongroom.storage(path.to_str().ok_or("a strange path")?)?;
+        let keys = if codecs.ends_with("seal") { vec![ReaderKey::from_bytes("bench", [7; 32])?] } else { Vec::new() };
+        let opened = strongroom.init_in(storage, codecs, &keys).await?;
         let request = BackupRequest {
             scope: Scope::of_parts([first.as_str()]),
             kind: BackupKindWish::Base,
@@ -117,10 +119,10 @@ async fn measure(records: u64, address: &str, [first, second]: &[String; 2]) -> 
         if !report.is_success() {
             return Err(format!("{report:?}").into());
         }
-        tell(&format!("backup, codecs '{codecs}'"), records, took);
-        plans.push(opened);
+        tell(&format!("backup, {codecs}"), records, took);
+        plans.push((codecs, opened));
     }
-    for opened in plans {
+    for (codecs, opened) in plans {
         let request = Request::at(Target::Latest).of(Scope::of_parts([first.as_str()]));
         let plan = opened.core().load().await?.into_catalogue().plan(&request)?;
         let options = RestoreOptions {
@@ -131,7 +133,7 @@ async fn measure(records: u64, address: &str, [first, second]: &[String; 2]) -> 
         let request = RestoreRequest { options, ..RestoreRequest::default() };
         let job = opened.restore(plan, cluster.clone(), request);
         let (took, _) = spent(async { Ok(job.await?) }).await?;
-        tell("restore of that", records, took);
+        tell(&format!("restore, {codecs}"), records, took);
     }
     empty(&client, second).await?;
     let (took, ()) = spent(fill(&client, second, records)).await?;

@@ -22,6 +22,8 @@ pub struct Faults {
     pub end_with: Option<(u8, u32)>,
     /// Who may log in: user, and the hash of the password. `None`: there is no security.
     pub login: Option<(String, String)>,
+    /// How many queries were answered compressed: no fault, but a thing that tests look for.
+    pub compressed_queries: u64,
     /// Nodes that answer nothing at all.
     pub silent: BTreeSet<String>,
 }

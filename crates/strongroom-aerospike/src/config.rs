@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use strongroom_aerospike_wire::client::ClientOptions;
 use strongroom_core::id::ClusterId;
 use strongroom_core::units::{ByteSize, Span};
-use strongroom_core::{Error, Result};
+use strongroom_core::{Error, Result, Timestamp};
 
 use crate::login::{LoginConfig, TlsConfig};
+use crate::selection::after;
 
 /// How a cluster is reached, read and written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +68,18 @@ pub struct BackupConfig {
     pub nodes: Vec<String>,
     /// Only partitions whose master is in one of these racks, by id. The backup is partial.
     pub racks: Vec<String>,
+    /// Only what comes after these digests in the order of a server, each in its own partition: 40 hexadecimal digits or base64. The
+    /// backup is partial.
+    pub after_digests: Vec<String>,
+    /// Only records last written at or after this moment, by the server's clock to the millisecond. The backup is partial, unless
+    /// it is an incremental that begins later anyway.
+    #[serde(with = "moment", skip_serializing_if = "Option::is_none")]
+    pub modified_after: Option<Timestamp>,
+    /// Only records last written before this moment. The backup is partial.
+    #[serde(with = "moment", skip_serializing_if = "Option::is_none")]
+    pub modified_before: Option<Timestamp>,
+    /// Ask the servers to send records compressed; only the enterprise edition does.
+    pub compressed: bool,
     /// Leave out what is written after the window's end, as the reference service does. **A record that changes again before
     /// it is read is then in no backup**; only for those who need the old behaviour.
     pub sealed: bool,
@@ -140,6 +153,10 @@ impl Default for BackupConfig {
             max_records: 0,
             nodes: Vec::new(),
             racks: Vec::new(),
+            after_digests: Vec::new(),
+            modified_after: None,
+            modified_before: None,
+            compressed: false,
             sealed: false,
             digest_census: false,
         }
@@ -178,12 +195,30 @@ impl AerospikeConfig {
     pub fn check(&self) -> Result<()> {
         self.seeds()?;
         let backup = &self.backup;
-        let narrow = backup.max_records > 0 || backup.only_without_expiry || backup.no_records;
-        if backup.digest_census && (narrow || !backup.nodes.is_empty() || !backup.racks.is_empty()) {
+        let by_master = !backup.nodes.is_empty() || !backup.racks.is_empty();
+        let narrow = backup.max_records > 0
+            || backup.only_without_expiry
+            || backup.no_records
+            || by_master
+            || !backup.after_digests.is_empty();
+        if backup.digest_census && narrow {
             return Err(Error::invalid(
                 "a digest census needs all records: what an option leaves out would count as deleted",
             )
-            .hint("take out max-records, only-without-expiry, no-records, nodes and racks, or the census"));
+            .hint(
+                "take out max-records, only-without-expiry, no-records, nodes, racks and after-digests, or the census",
+            ));
+        }
+        if by_master && !backup.after_digests.is_empty() {
+            return Err(Error::invalid("digests name their partitions, and nodes and racks name others")
+                .hint("take out after-digests, or nodes and racks"));
+        }
+        after(&backup.after_digests)?;
+        if let (Some(after), Some(before)) = (backup.modified_after, backup.modified_before)
+            && after >= before
+        {
+            return Err(Error::invalid(format!("nothing is written at or after {after} and before {before}"))
+                .hint("let modified-after lie before modified-before"));
         }
         Ok(())
     }
@@ -208,6 +243,25 @@ impl AerospikeConfig {
             silence_timeout: self.silence_timeout.0,
             ..ClientOptions::new(self.seeds()?)
         })
+    }
+}
+
+/// A moment as people write it.
+mod moment {
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+    use strongroom_core::Timestamp;
+
+    #[expect(clippy::ref_option, reason = "the form that serde asks for")]
+    pub(super) fn serialize<S: Serializer>(moment: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+        match moment {
+            Some(moment) => to.collect_str(moment),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
     }
 }
 

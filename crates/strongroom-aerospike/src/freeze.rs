@@ -64,6 +64,8 @@ impl AerospikeCluster {
         let mut notes = Vec::new();
         let mut whole = PieceDetail::whole(part, filter.clone(), since);
         whole.chosen = left_out.chosen;
+        whole.after.clone_from(&config.after_digests);
+        whole.compressed = config.compressed;
         whole.omitted = Omitted {
             indexes: config.no_indexes,
             functions: config.no_functions,
@@ -77,6 +79,14 @@ impl AerospikeCluster {
                 "sealed: a record that changed again before it was read is in no backup, until the next base"
                     .to_owned(),
             );
+        }
+        if let Some(after) = config.modified_after.filter(|after| since.is_none_or(|since| since < after.millis())) {
+            whole.since = Some(after.millis());
+            left_out.missing.push(format!("records last written before {after}: an option leaves them out"));
+        }
+        if let Some(before) = config.modified_before {
+            whole.before = Some(whole.before.map_or(before.millis(), |sealed| sealed.min(before.millis())));
+            left_out.missing.push(format!("records last written at or after {before}: an option leaves them out"));
         }
         let what = [(config.no_indexes, "indexes are left out"), (config.no_functions, "functions are left out")];
         notes.extend(what.iter().filter(|(omitted, _)| *omitted).map(|(_, note)| (*note).to_owned()));

@@ -34,8 +34,8 @@ struct Slot {
 }
 
 impl Slot {
-    const fn new(partition: u16) -> Self {
-        Self { partition, text: Vec::new(), records: 0, last: None, done: false }
+    const fn new((partition, last): (u16, Option<Digest>)) -> Self {
+        Self { partition, text: Vec::new(), records: 0, last, done: false }
     }
 }
 
@@ -47,7 +47,8 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn of(partitions: impl IntoIterator<Item = u16>) -> Self {
+    /// Each partition from its beginning, or from after a digest.
+    pub(crate) fn of(partitions: impl IntoIterator<Item = (u16, Option<Digest>)>) -> Self {
         Self { slots: partitions.into_iter().map(Slot::new).collect(), gathered: 0 }
     }
 

@@ -11,7 +11,7 @@ use crate::{AerospikeConfig, BackupConfig, RestoreConfig};
 pub const SCHEME: &str = "aerospike://";
 
 /// The options whose value is text, whatever it looks like.
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 15] = [
     "name",
     "id",
     "user",
@@ -24,6 +24,9 @@ const TEXTS: [&str; 12] = [
     "tls-key-file",
     "nodes",
     "racks",
+    "after-digests",
+    "modified-after",
+    "modified-before",
 ];
 /// Whether a group of the configuration has an option of this name.
 fn has(group: &impl Serialize, name: &str) -> bool {
@@ -105,7 +108,9 @@ impl Options {
                 return Err(Error::invalid("a password in a URL ends up in logs and histories")
                     .hint("write password-env=NAME or password-file=PATH"));
             }
-            "nodes" | "racks" => (&mut self.backup, name, list()),
+            "nodes" | "racks" | "after-digests" => (&mut self.backup, name, list()),
+            // Absent by default, so not told by one that is default.
+            "modified-after" | "modified-before" => (&mut self.backup, name, value),
             _ if has(&BackupConfig::default(), name) => (&mut self.backup, name, value),
             _ if has(&RestoreConfig::default(), name) => (&mut self.restore, name, value),
             _ => (&mut self.whole, name, value),

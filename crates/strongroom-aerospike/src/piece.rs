@@ -29,6 +29,12 @@ pub(crate) struct PieceDetail {
     /// Only these partitions, as ranges; empty: all. The rest is left to other nodes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) chosen: Vec<(u16, u16)>,
+    /// Only what comes after these digests, each in its own partition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) after: Vec<String>,
+    /// Whether the servers are asked to compress.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) compressed: bool,
     /// How many neighbouring partitions are asked for in one query.
     pub(crate) gathered: u16,
     /// What an option leaves out.
@@ -56,8 +62,18 @@ impl Omitted {
 impl PieceDetail {
     /// All of a namespace, before it is cut.
     pub(crate) fn whole(part: &str, filter: Filter, since: Option<i64>) -> Self {
-        let (part, partitions, chosen) = (part.to_owned(), (0, PARTITIONS - 1), Vec::new());
-        Self { part, partitions, filter, since, before: None, chosen, gathered: 1, omitted: Omitted::default() }
+        Self {
+            part: part.to_owned(),
+            partitions: (0, PARTITIONS - 1),
+            filter,
+            since,
+            before: None,
+            chosen: Vec::new(),
+            after: Vec::new(),
+            compressed: false,
+            gathered: 1,
+            omitted: Omitted::default(),
+        }
     }
 
     pub(crate) fn of(piece: &PieceSpec) -> Result<Self> {

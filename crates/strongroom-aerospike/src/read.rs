@@ -13,7 +13,7 @@ use strongroom_aerospike_wire::{Class, Digest as WireDigest, WireError};
 use strongroom_core::cluster::{PieceKind, PieceReader, PieceSpec, PieceSummary};
 use strongroom_core::{ByteStream, Error, Result};
 use strongroom_record::asb::Encoder;
-use strongroom_record::{Name, census};
+use strongroom_record::{Digest, Name, census};
 use tokio::sync::oneshot;
 
 use crate::AerospikeCluster;
@@ -23,6 +23,7 @@ use crate::freeze::expression_of;
 use crate::group::{Form, Group};
 use crate::patience::Patience;
 use crate::piece::PieceDetail;
+use crate::selection::after;
 
 /// How much text is gathered before it is handed on.
 const CHUNK: usize = 256 << 10;
@@ -102,6 +103,9 @@ struct Reading {
     intake: Intake,
     most_gathered: usize,
     rest: VecDeque<Vec<u16>>,
+    /// Where partitions begin, if not at their beginning.
+    after: BTreeMap<u16, Digest>,
+    compressed: bool,
     /// At most so many records.
     most: Option<u64>,
     group: Group,
@@ -147,6 +151,8 @@ impl Reading {
             Form::Digests => census::write_header(&mut out, &namespace),
         }
         Ok(Self {
+            after: after(&detail.after)?,
+            compressed: detail.compressed,
             part: detail.part,
             form,
             ended: false,
@@ -189,7 +195,8 @@ impl Reading {
                     self.ended = true;
                     break;
                 };
-                self.group = Group::of(next);
+                let after = |partition: u16| (partition, self.after.get(&partition).copied());
+                self.group = Group::of(next.into_iter().map(after));
                 self.queries.clear();
             }
             self.step().await.map_err(|error| error.within(format_args!("namespace '{}'", self.part)))?;
@@ -308,6 +315,7 @@ impl Reading {
             socket_timeout_millis: u32::try_from(self.cluster.config().silence_timeout.0.as_millis())
                 .unwrap_or(u32::MAX),
             id: self.cluster.query_id(),
+            compress: self.compressed,
             ..Query::default()
         };
         query.encode().map_err(|error| Error::invalid(error.to_string()))

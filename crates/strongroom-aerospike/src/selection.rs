@@ -1,8 +1,11 @@
-//! Choosing partitions by the nodes or racks that are their masters.
+//! Choosing partitions by the nodes or racks that are their masters, or by digests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use strongroom_core::{Error, Result};
+use strongroom_record::Digest;
 use strongroom_record::model::PARTITIONS;
 
 use crate::AerospikeCluster;
@@ -16,9 +19,19 @@ pub(crate) struct Chosen {
 }
 
 impl AerospikeCluster {
-    /// The partitions of a namespace that the configured nodes and racks are masters of.
+    /// The partitions of a namespace that the configured digests name, or the configured nodes and racks are masters of.
     pub(crate) async fn choose(&self, namespace: &str) -> Result<Chosen> {
         let config = &self.config().backup;
+        if !config.after_digests.is_empty() {
+            let chosen: Vec<_> =
+                after(&config.after_digests)?.into_keys().map(|partition| (partition, partition)).collect();
+            let missing = format!(
+                "{} partitions, and of {} what comes up to a digest",
+                usize::from(PARTITIONS) - chosen.len(),
+                chosen.len()
+            );
+            return Ok(Chosen { chosen, missing: vec![missing] });
+        }
         if config.nodes.is_empty() && config.racks.is_empty() {
             return Ok(Chosen::default());
         }
@@ -70,6 +83,34 @@ impl AerospikeCluster {
     }
 }
 
+/// Digests by their partitions, each from 40 hexadecimal digits or base64.
+pub(crate) fn after(texts: &[String]) -> Result<BTreeMap<u16, Digest>> {
+    let mut found = BTreeMap::new();
+    for text in texts {
+        let digest = digest_of(text).ok_or_else(|| {
+            Error::invalid(format!("'{text}' is no digest")).hint("write 40 hexadecimal digits, or base64 of 20 bytes")
+        })?;
+        if let Some(other) = found.insert(digest.partition(), digest) {
+            return Err(Error::invalid(format!(
+                "digests {other} and {digest} are in the same partition, {}",
+                digest.partition()
+            ))
+            .hint("name one digest of a partition"));
+        }
+    }
+    Ok(found)
+}
+
+fn digest_of(text: &str) -> Option<Digest> {
+    let bytes = if text.len() == 40 {
+        let byte = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        (0..40).step_by(2).map(byte).collect::<Option<Vec<u8>>>()?
+    } else {
+        STANDARD.decode(text).ok()?
+    };
+    <[u8; 20]>::try_from(bytes).ok().map(Digest)
+}
+
 /// Reads `ns=NAME:rack_ID=NODE,NODE:rack_ID=…;ns=…`.
 fn nodes_in(answer: &str, namespace: &str, rack: &str) -> Option<Vec<String>> {
     let entry = answer.split(';').find(|entry| entry.split(':').next() == Some(&format!("ns={namespace}")))?;
@@ -83,6 +124,19 @@ fn nodes_in(answer: &str, namespace: &str, rack: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digests_are_read_in_both_forms() {
+        let hex = "00112233445566778899aabbccddeeff00112233";
+        let base64 = "ABEiM0RVZneImaq7zN3u/wARIjM=";
+        let digest = digest_of(hex).unwrap();
+        assert_eq!((digest_of(base64), digest.to_string()), (Some(digest), hex.to_owned()));
+        for wrong in ["", "00", &hex[1..], "zz112233445566778899aabbccddeeff00112233", "ABEiM0RVZneImaq7zN3u/wARIg=="] {
+            assert_eq!(digest_of(wrong), None, "{wrong}");
+        }
+        let twice = after(&[hex.to_owned(), base64.to_owned()]).unwrap_err();
+        assert!(twice.message().contains("the same partition, 256"), "{twice}");
+    }
 
     #[test]
     fn racks_are_read_by_namespace() {

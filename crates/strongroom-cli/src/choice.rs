@@ -13,28 +13,52 @@ use strongroom::{Error, OpenRepository, Plan, Request, Result, Target, Timestamp
 #[derive(Debug, Args)]
 pub(crate) struct Parts {
     /// Only this keyspace or namespace (repeatable) [default: all]
-    #[arg(long = "part", value_name = "NAME")]
-    parts: Vec<String>,
+    #[arg(id = "parts", long = "part", value_name = "NAME")]
+    named: Vec<String>,
     /// Only this table or set of the parts (repeatable) [default: all]
     #[arg(long = "table", visible_alias = "set", value_name = "NAME")]
     tables: Vec<String>,
+    /// Only this column or bin (repeatable) [default: all]
+    #[arg(long = "column", visible_alias = "bin", value_name = "NAME")]
+    columns: Vec<String>,
+    /// Only these partitions: one, or so many from a first one (repeatable) [default: all]
+    #[arg(long = "partitions", value_name = "N|START-COUNT", value_parser = partitions)]
+    partitions: Vec<(u16, u16)>,
+    /// Only records that this expression of the cluster's own holds for: packed, in base64
+    #[arg(long, value_name = "BASE64")]
+    filter_expression: Option<String>,
+}
+
+/// Reads `N` or `START-COUNT` as a first partition and a number of them.
+fn partitions(text: &str) -> std::result::Result<(u16, u16), String> {
+    let (start, count) = text.split_once('-').unwrap_or((text, "1"));
+    match (start.parse::<u16>(), count.parse::<u16>()) {
+        (Ok(start), Ok(count)) if count > 0 && start.checked_add(count).is_some() => Ok((start, count)),
+        _ => Err("write a partition, or START-COUNT such as 0-4096".to_owned()),
+    }
 }
 
 impl Parts {
     /// Whether [`Parts::scope`] needs to be told of the parts that there are.
     pub(crate) fn need_names(&self) -> bool {
-        self.parts.is_empty() && !self.tables.is_empty()
+        self.named.is_empty() && !self.filter().is_everything()
     }
 
     /// The parts by name; empty: all.
     pub(crate) fn names(&self) -> &[String] {
-        &self.parts
+        &self.named
     }
 
     /// What of each part is meant.
     pub(crate) fn filter(&self) -> Filter {
-        let tables = (!self.tables.is_empty()).then(|| self.tables.iter().cloned().collect());
-        Filter { tables, ..Filter::default() }
+        let named = |names: &[String]| (!names.is_empty()).then(|| names.iter().cloned().collect());
+        let partitions = self.partitions.iter().flat_map(|(start, count)| *start..start + count);
+        Filter {
+            tables: named(&self.tables),
+            bins: named(&self.columns),
+            partitions: (!self.partitions.is_empty()).then(|| partitions.collect()),
+            expression: self.filter_expression.clone(),
+        }
     }
 
     /// What is meant; `known` are the parts that there are, for tables of all of them.
@@ -43,10 +67,10 @@ impl Parts {
         let named = |part: PartName| (part, filter.clone());
         if self.need_names() {
             Scope { parts: Some(known.into_iter().map(named).collect()) }
-        } else if self.parts.is_empty() {
+        } else if self.named.is_empty() {
             Scope::all()
         } else {
-            Scope { parts: Some(self.parts.iter().cloned().map(named).collect()) }
+            Scope { parts: Some(self.named.iter().cloned().map(named).collect()) }
         }
     }
 }

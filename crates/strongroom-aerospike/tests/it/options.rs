@@ -229,3 +229,76 @@ async fn an_incremental_misses_nothing_that_changes_while_it_is_read() {
         assert_eq!(records, u64::from(!sealed), "a sealed one has lost it");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moments_cut_a_backup_at_the_millisecond_and_make_it_partial() {
+    let world = World::new(&["test"]).await;
+    world.fake.store().set_now(START + 100_000);
+    for (key, millis) in [(1, 9_999), (2, 10_000), (3, 19_999), (4, 20_000)] {
+        let (digest, kept) = record("a", key, -1);
+        world.fake.store().put("test", digest, Record { last_update_millis: START + millis, ..kept });
+    }
+    let at = |millis: i64| Some(Timestamp::from_millis(START + millis));
+    for (modified_after, modified_before, since, records, missing) in [
+        (at(10_000), None, None, 3, 1),
+        (None, at(20_000), None, 3, 1),
+        (at(10_000), at(20_000), None, 2, 2),
+        // Of an incremental, the later beginning counts, and one that began later anyway is whole.
+        (at(10_000), None, at(20_000), 1, 0),
+        (at(20_000), None, at(10_000), 1, 1),
+    ] {
+        let backup = BackupConfig { modified_after, modified_before, ..BackupConfig::default() };
+        let (part, found) = taken(&world, backup, since).await;
+        assert_eq!((found, part.missing.len()), (records, missing), "{modified_after:?} {modified_before:?} {since:?}");
+    }
+    let backup = BackupConfig { modified_after: at(5), modified_before: at(5), ..BackupConfig::default() };
+    assert!(AerospikeConfig { backup, ..config(&world.fake) }.check().unwrap_err().advice().is_some());
+    let url = "aerospike://a/?modified-after=2026-11-22T00:00:10Z&modified-before=2026-11-22T00:00:20Z";
+    let read = AerospikeConfig::from_url(url).unwrap();
+    assert_eq!((read.backup.modified_after, read.backup.modified_before), (at(10_000), at(20_000)));
+    let error = AerospikeConfig::from_url("aerospike://a/?modified-after=yesterday").unwrap_err();
+    assert!(error.to_string().contains("'yesterday' is not a moment"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_begins_after_digests() {
+    let world = World::new(&["test"]).await;
+    for key in 0..20_000 {
+        world.put("test", "a", key, key);
+    }
+    // In the order of the server: from the highest digest of a partition down.
+    let digests: Vec<_> =
+        world.fake.store().records("test").map(|(digest, _)| strongroom_record::Digest(digest)).collect();
+    let of = |partition: u16| digests.iter().filter(move |digest| digest.partition() == partition).collect::<Vec<_>>();
+    let (first, second) = (of(7), of(4001));
+    assert!(first.len() > 2 && second.len() > 2);
+    let begin = [first[0].to_string(), second.last().unwrap().to_string()];
+    let backup = BackupConfig { after_digests: begin.to_vec(), ..BackupConfig::default() };
+    let (part, records) = taken(&world, backup.clone(), None).await;
+    assert_eq!(
+        records,
+        first.len() as u64 - 1,
+        "all but the first of one partition, and nothing after the last of the other"
+    );
+    assert!(part.missing[0].starts_with("4094 partitions"), "{:?}", part.missing);
+    // A cut stream begins after the last digest that came, not after the first.
+    world.fake.faults().cut_after = Some((1, 2));
+    assert_eq!(taken(&world, backup, None).await.1, records);
+    for backup in [
+        BackupConfig { after_digests: vec!["xyz".to_owned()], ..BackupConfig::default() },
+        BackupConfig { after_digests: begin.to_vec(), nodes: vec!["A1".to_owned()], ..BackupConfig::default() },
+        BackupConfig { after_digests: begin.to_vec(), digest_census: true, ..BackupConfig::default() },
+        BackupConfig { after_digests: vec![begin[0].clone(), first[1].to_string()], ..BackupConfig::default() },
+    ] {
+        assert!(AerospikeConfig { backup, ..config(&world.fake) }.check().unwrap_err().advice().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_come_compressed_when_that_is_asked_for() {
+    let world = filled().await;
+    for compressed in [false, true] {
+        let (_, records) = taken(&world, BackupConfig { compressed, ..BackupConfig::default() }, None).await;
+        assert_eq!((records, world.fake.faults().compressed_queries > 0), (300, compressed));
+    }
+}

@@ -22,10 +22,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     records: bool,
     /// Show the record with this user key (text, or a whole number) of the set, or of no set
-    #[arg(long, value_name = "KEY", conflicts_with_all = ["records", "digest"])]
+    #[arg(long, value_name = "KEY",
+        conflicts_with_all = ["records", "digest", "columns", "partitions", "filter_expression"])]
     key: Option<String>,
     /// Show the record with this digest: 40 hexadecimal digits
-    #[arg(long, value_name = "DIGEST", conflicts_with = "records")]
+    #[arg(long, value_name = "DIGEST", conflicts_with_all = ["records", "columns", "partitions", "filter_expression"])]
     digest: Option<String>,
     /// Show at most this many records
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]

@@ -191,3 +191,34 @@ fn what_can_not_be_reached_or_is_not_there_is_told_with_advice() {
     world.ends(0, &format!("backup {url} file:backups --kind base"));
     assert_eq!(world.json("list file:backups --last 1")["backups"][0]["size"]["records"], 200);
 }
+
+#[test]
+fn bins_partitions_and_an_expression_are_chosen_on_the_command_line() {
+    let (world, nodes) = (World::new(), filled());
+    let url = nodes.url();
+    world.ends(0, "init file:backups");
+    let partition = |key: &Key| (u16::from(key[1]) << 8 | u16::from(key[0])) % 4096;
+    let all = nodes.records("test");
+    let low = all.keys().filter(|key| partition(key) < 2048).count() as u64;
+    // "The set's name is `a`", packed.
+    let expression = "kwGRRqIDYQ==";
+    for (choice, records) in [
+        ("--partitions 0-2048", low),
+        ("--partitions 0-2048 --partitions 2048-2048", 200),
+        ("--bin v", 200),
+        ("--bin w", 0),
+        (&format!("--filter-expression {expression}"), 100),
+    ] {
+        let report = world.json(&format!("backup {url} file:backups --kind base --part test {choice}"));
+        assert_eq!(report["parts"][0]["outcome"]["committed"]["totals"]["records"], records, "{choice}: {report}");
+    }
+    let target = Nodes::start("target", &["test"]);
+    let restore = format!("restore file:backups --part test --filter-expression {expression} --into {}", target.url());
+    assert_eq!(world.json(&restore)["applied"]["written"], 100);
+    assert!(target.records("test").values().all(|(set, _)| set == b"a"));
+    for wrong in ["4096-", "0-0", "-5", "65535-2", "x"] {
+        assert!(world.ends(2, &format!("plan file:backups --partitions={wrong}")).contains("START-COUNT"), "{wrong}");
+    }
+    let error = world.ends(4, &format!("backup {url} file:backups --part test --partitions 4000-97"));
+    assert!(error.contains("no partition 4096"), "{error}");
+}

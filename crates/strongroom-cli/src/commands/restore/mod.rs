@@ -20,12 +20,15 @@ use crate::settings::Pace;
 use crate::text;
 
 /// What a restore that goes on takes from its journal instead of from the command line.
-const REMEMBERED: [&str; 15] = [
+const REMEMBERED: [&str; 18] = [
     "at",
     "exactly",
     "backup",
     "parts",
     "tables",
+    "columns",
+    "partitions",
+    "filter_expression",
     "cluster",
     "nearest_earlier",
     "truncate",
