@@ -20,12 +20,23 @@ pub struct Faults {
     pub refuse_records: BTreeMap<[u8; 20], u8>,
     /// A query ends with this result after its last record; so many queries.
     pub end_with: Option<(u8, u32)>,
-    /// Who may log in: user, and the hash of the password. `None`: there is no security.
-    pub login: Option<(String, String)>,
+    /// Who may log in. `None`: there is no security.
+    pub login: Option<Login>,
     /// How many queries were answered compressed: no fault, but a thing that tests look for.
     pub compressed_queries: u64,
     /// Nodes that answer nothing at all.
     pub silent: BTreeSet<String>,
+}
+
+/// Who may log in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// A user that the server keeps, and the hash of the password.
+    Internal(String, String),
+    /// A user of an external directory, and the password, which travels.
+    External(String, String),
+    /// Whom a certificate names. Whoever speaks TLS for the node has looked at it.
+    Certificate,
 }
 
 impl Faults {

@@ -25,7 +25,7 @@ mod serve;
 mod single;
 mod store;
 
-pub use faults::Faults;
+pub use faults::{Faults, Login};
 pub use node::{Fake, Layout};
 pub use record::{Bin, Digest, Record};
 pub use store::{Index, NamespaceSettings, Store};

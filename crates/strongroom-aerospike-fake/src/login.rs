@@ -1,4 +1,6 @@
-//! Logging in with a user that the server keeps itself.
+//! Logging in.
+
+use crate::faults::Login;
 
 const HEAD: usize = 16;
 const OK: u8 = 0;
@@ -6,17 +8,23 @@ const WRONG: u8 = 65;
 const NO_SECURITY: u8 = 52;
 const USER: u8 = 0;
 const CREDENTIAL: u8 = 3;
+const CLEAR_PASSWORD: u8 = 4;
 const TOKEN: u8 = 5;
 /// What a session is known by.
 const SESSION: &[u8] = b"a session of the fake";
 
 /// The answer to a login or to joining a session, and whether it succeeded.
-pub(crate) fn answer(body: &[u8], guard: Option<&(String, String)>) -> (Vec<u8>, bool) {
+pub(crate) fn answer(body: &[u8], guard: Option<&Login>) -> (Vec<u8>, bool) {
     let command = body.get(2).copied().unwrap_or_default();
-    let Some((user, password)) = guard else { return (result(command, NO_SECURITY, false), false) };
-    let is_user = field(body, USER) == Some(user.as_bytes());
-    let is_known = field(body, CREDENTIAL) == Some(password.as_bytes()) || field(body, TOKEN) == Some(SESSION);
-    if is_user && is_known { (result(command, OK, true), true) } else { (result(command, WRONG, false), false) }
+    let Some(guard) = guard else { return (result(command, NO_SECURITY, false), false) };
+    let has = |id: u8, value: &str| field(body, id) == Some(value.as_bytes());
+    let joins = field(body, TOKEN) == Some(SESSION);
+    let is_right = match guard {
+        Login::Internal(user, hash) => has(USER, user) && (joins || has(CREDENTIAL, hash)),
+        Login::External(user, password) => has(USER, user) && (joins || has(CLEAR_PASSWORD, password)),
+        Login::Certificate => field(body, USER).is_none(),
+    };
+    if is_right { (result(command, OK, true), true) } else { (result(command, WRONG, false), false) }
 }
 
 fn result(command: u8, code: u8, with_token: bool) -> Vec<u8> {

@@ -14,7 +14,10 @@ pub(crate) fn fault(error: WireError) -> Error {
             "is this the port of a node's service (3000, or 4333 with TLS)? With TLS, is it switched on here too?",
         ),
         WireError::Tls { node, source } => Error::denied(format!("no TLS connection to {node}: {source}"))
-            .hint("check the certificate authority, the name in the node's certificate, and that this port speaks TLS")
+            .hint(
+                "check the certificate authority, the name in the node's certificate, one's own certificate if the node asks for \
+                 one, and that this port speaks TLS",
+            )
             .because(source),
         WireError::Server { node, what, code } => refused(code, format_args!("{node} refused {what}: {code}")),
         error @ WireError::TooLong(_) => Error::invalid(error.to_string()),

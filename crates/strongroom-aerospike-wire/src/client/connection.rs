@@ -90,7 +90,7 @@ impl Connection {
             self.socket.flush().await
         };
         match timeout(self.silence, write).await {
-            Ok(outcome) => outcome.map_err(|source| WireError::Io { node: self.node.clone(), source }),
+            Ok(outcome) => outcome.map_err(|source| self.broken(source)),
             Err(_) => Err(self.silent()),
         }
     }
@@ -130,8 +130,15 @@ impl Connection {
                 Err(WireError::Io { node: self.node.clone(), source })
             }
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(source)) => Err(WireError::Io { node: self.node.clone(), source }),
+            Ok(Err(source)) => Err(self.broken(source)),
         }
+    }
+
+    /// The connection broke. With TLS 1.3 a server says only after the handshake that it refuses the client's certificate: that will
+    /// not get better by itself.
+    fn broken(&self, source: io::Error) -> WireError {
+        let node = self.node.clone();
+        if is_refusal(&source) { WireError::Tls { node, source } } else { WireError::Io { node, source } }
     }
 
     pub(crate) fn malformed(&self, source: Malformed) -> WireError {
@@ -144,6 +151,26 @@ impl Connection {
 }
 
 const TOO_LARGE: Malformed = Malformed::new("a frame larger than any server sends", 2);
+
+/// Whether the other side of TLS said that it does not take this client.
+fn is_refusal(error: &io::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::AlertReceived(alert)) = tls else { return false };
+    matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::CertificateRequired
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError
+            | Alert::HandshakeFailure
+    )
+}
 
 async fn secure(socket: TcpStream, name: &str, tls: &TlsOptions) -> io::Result<Box<dyn Socket>> {
     let name = ServerName::try_from(name.to_owned())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use strongroom_aerospike::{AerospikeConfig, LoginConfig, TlsConfig};
-use strongroom_aerospike_fake::Fake;
+use strongroom_aerospike_fake::{Fake, Login};
 use strongroom_core::cluster::{FreezeRequest, RestoreOptions};
 use strongroom_core::engine::{BackupKindWish, RestoreRequest};
 use strongroom_core::model::{Filter, Scope};
@@ -364,7 +364,7 @@ async fn mixed_and_old_versions_are_told() {
 async fn wrong_credentials_and_missing_privileges() {
     let mut world = filled(5).await;
     let hash = strongroom_aerospike_wire::admin::credential("right").unwrap();
-    world.fake.faults().login = Some(("ops".to_owned(), hash));
+    world.fake.faults().login = Some(Login::Internal("ops".to_owned(), hash));
     let login = |password: &str| LoginConfig {
         user: Some("ops".into()),
         password: Some(strongroom_secret::Secret::text(password)),

@@ -10,3 +10,4 @@ mod fixtures;
 mod live;
 mod options;
 mod restoring;
+mod tls;

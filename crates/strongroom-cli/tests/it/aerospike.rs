@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use strongroom::record::{Digest, UserKey};
-use strongroom_aerospike_fake::{Bin, Fake, Index, NamespaceSettings, Record};
+use strongroom_aerospike_fake::{Bin, Fake, Index, Login, NamespaceSettings, Record};
 use tokio::runtime::Runtime;
 
 use crate::world::World;
@@ -145,7 +145,7 @@ fn a_live_cluster_is_backed_up_planned_verified_and_restored() {
 fn a_profile_names_the_cluster_and_where_its_password_is() {
     let (world, nodes) = (World::new(), filled());
     let hash = strongroom_aerospike_wire::admin::credential("right").unwrap();
-    nodes.fake.faults().login = Some(("ops".to_owned(), hash));
+    nodes.fake.faults().login = Some(Login::Internal("ops".to_owned(), hash));
     let seed = format!("127.0.0.1:{}", nodes.fake.addresses()[0].1);
     let profile = format!(
         "[clusters.live.aerospike]\nseeds = [\"{seed}\"]\nlogin = {{ user = \"ops\", password = {{ file = \"password\" }} }}\n\
