@@ -22,6 +22,10 @@ pub struct Faults {
     pub end_with: Option<(u8, u32)>,
     /// Who may log in. `None`: there is no security.
     pub login: Option<Login>,
+    /// How many queries run, and the most that ran at once: no faults, but things that tests look for.
+    pub running_queries: u64,
+    /// See [`Faults::running_queries`].
+    pub most_queries: u64,
     /// How many queries were answered compressed: no fault, but a thing that tests look for.
     pub compressed_queries: u64,
     /// Nodes that answer nothing at all.

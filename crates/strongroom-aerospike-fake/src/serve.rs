@@ -97,7 +97,14 @@ async fn message(socket: &mut TcpStream, body: &[u8], node: &NodeState, shared: 
     if request.digest().is_some() {
         return one(socket, &request, node, shared).await;
     }
-    query(socket, &request, node, shared).await
+    {
+        let mut faults = shared.faults();
+        faults.running_queries += 1;
+        faults.most_queries = faults.most_queries.max(faults.running_queries);
+    }
+    let outcome = query(socket, &request, node, shared).await;
+    shared.faults().running_queries -= 1;
+    outcome
 }
 
 async fn one(socket: &mut TcpStream, request: &Request<'_>, node: &NodeState, shared: &Shared) -> Option<()> {

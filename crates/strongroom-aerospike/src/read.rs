@@ -332,7 +332,13 @@ impl Reading {
                 self.failed = Some(Error::unavailable(format!("partition {partition} moves from node to node")));
             } else if message.is_last() {
                 match code.class() {
-                    Class::Done => partitions.drain(..).for_each(|partition| self.group.is_done(partition)),
+                    Class::Done => {
+                        // Also where there was no record: a partition that is read to its end is a success.
+                        if !partitions.is_empty() {
+                            self.patience.renew();
+                        }
+                        partitions.drain(..).for_each(|partition| self.group.is_done(partition));
+                    }
                     Class::Busy | Class::Elsewhere | Class::Session => {
                         self.failed = Some(refused(code, format_args!("the query failed: {code}")));
                     }

@@ -4,10 +4,12 @@
 mod chain;
 mod common;
 mod contract;
+mod defects;
 mod engine;
 mod faults;
 mod fixtures;
 mod live;
+mod moving;
 mod options;
 mod restoring;
 mod tls;
