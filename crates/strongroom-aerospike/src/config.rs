@@ -95,7 +95,8 @@ pub struct BackupConfig {
 pub struct RestoreConfig {
     /// Most records of one batch; 1: every record is written alone.
     pub batch_records: u32,
-    /// About the most bytes of one batch. A larger record is written alone.
+    /// About the most bytes of one batch. A larger record is written alone. What one piece has under way is bounded by this times
+    /// [`RestoreConfig::batches_in_flight`].
     pub batch_bytes: ByteSize,
     /// How many batches of one piece are under way at once.
     pub batches_in_flight: u16,
@@ -144,7 +145,7 @@ impl Default for BackupConfig {
         Self {
             clock_margin: Span::secs(1),
             piece_bytes: ByteSize::mib(32),
-            gathered_bytes: ByteSize::mib(4),
+            gathered_bytes: ByteSize::mib(2),
             parallelism: 8,
             no_records: false,
             no_indexes: false,
@@ -167,7 +168,7 @@ impl Default for RestoreConfig {
     fn default() -> Self {
         Self {
             batch_records: 256,
-            batch_bytes: ByteSize::mib(1),
+            batch_bytes: ByteSize(256 << 10),
             batches_in_flight: 8,
             write_timeout: Span::secs(10),
             most_clock_skew: Span::secs(15),

@@ -21,7 +21,9 @@ pub(crate) struct Delivery {
     job: Arc<Job>,
     /// The batches being filled, by their master.
     open: BTreeMap<String, Load>,
-    flying: JoinSet<Result<Applied>>,
+    /// What is under way, with the bytes of its records.
+    flying: JoinSet<(u64, Result<Applied>)>,
+    flying_bytes: u64,
     applied: Applied,
 }
 
@@ -48,7 +50,7 @@ impl Delivery {
             now: options.now.map(|now| now.micros().div_euclid(1_000_000)),
         };
         let (open, flying, applied) = (BTreeMap::new(), JoinSet::new(), Applied::default());
-        Ok(Self { job: Arc::new(job), open, flying, applied })
+        Ok(Self { job: Arc::new(job), open, flying, flying_bytes: 0, applied })
     }
 
     /// Writes a record, sooner or later.
@@ -58,7 +60,7 @@ impl Delivery {
         let weight = record.weight() as u64;
         if most_records == 1 || weight > most_bytes {
             let job = Arc::clone(&self.job);
-            return self.launch(async move { job.alone(record).await }.boxed()).await;
+            return self.launch(weight, async move { job.alone(record).await }.boxed()).await;
         }
         let master = self.job.master(&record.digest).await?.unwrap_or_default();
         let load = self.open.entry(master.clone()).or_default();
@@ -74,26 +76,37 @@ impl Delivery {
     /// Deletes a record.
     pub(crate) async fn delete(&mut self, tombstone: &Tombstone) -> Result<()> {
         let (job, digest) = (Arc::clone(&self.job), tombstone.digest);
-        self.launch(async move { job.delete(digest).await }.boxed()).await
+        self.launch(0, async move { job.delete(digest).await }.boxed()).await
     }
 
     async fn batch(&mut self, load: Load) -> Result<()> {
         let job = Arc::clone(&self.job);
-        self.launch(async move { job.batch(load.records).await }.boxed()).await
+        self.launch(load.bytes, async move { job.batch(load.records).await }.boxed()).await
     }
 
-    /// Lets something go off, once there is room for it.
-    async fn launch(&mut self, work: BoxFuture<'static, Result<Applied>>) -> Result<()> {
-        let most = usize::from(self.job.cluster.config().restore.batches_in_flight.max(1));
-        while self.flying.len() >= most {
-            match self.flying.join_next().await {
-                Some(applied) => self.applied += landed(applied)?,
-                None => break,
+    /// Lets something go off, once there is room for it. What is larger than all the room goes off alone.
+    async fn launch(&mut self, bytes: u64, work: BoxFuture<'static, Result<Applied>>) -> Result<()> {
+        let config = &self.job.cluster.config().restore;
+        let most = usize::from(config.batches_in_flight.max(1));
+        let most_bytes = config.batch_bytes.0.saturating_mul(most as u64);
+        while self.flying.len() >= most || (!self.flying.is_empty() && self.flying_bytes + bytes > most_bytes) {
+            if !self.land().await? {
+                break;
             }
         }
+        self.flying_bytes += bytes;
         // Tasks of their own: they go on while the piece's next bytes are waited for, and end with this delivery.
-        self.flying.spawn(work);
+        self.flying.spawn(async move { (bytes, work.await) });
         Ok(())
+    }
+
+    /// Waits for the next of what is under way; `false`: there is nothing.
+    async fn land(&mut self) -> Result<bool> {
+        let Some(landed) = self.flying.join_next().await else { return Ok(false) };
+        let (bytes, applied) = landed.map_err(|error| Error::internal("a write ended early").because(error))?;
+        self.flying_bytes = self.flying_bytes.saturating_sub(bytes);
+        self.applied += applied?;
+        Ok(true)
     }
 
     /// Waits until everything is written, and tells what that did.
@@ -101,15 +114,9 @@ impl Delivery {
         for load in std::mem::take(&mut self.open).into_values() {
             self.batch(load).await?;
         }
-        while let Some(applied) = self.flying.join_next().await {
-            self.applied += landed(applied)?;
-        }
+        while self.land().await? {}
         Ok(self.applied)
     }
-}
-
-fn landed(applied: std::result::Result<Result<Applied>, tokio::task::JoinError>) -> Result<Applied> {
-    applied.unwrap_or_else(|error| Err(Error::internal("a write ended early").because(error)))
 }
 
 /// The error for a record that the server will not take.

@@ -125,7 +125,7 @@ impl Group {
         self.gathered
     }
 
-    /// Gives up all partitions but the first, to be asked for one by one: they are larger than was thought.
+    /// Gives up all partitions but the first, to be asked for again, fewer at once: they are larger than was thought.
     pub(crate) fn narrow(&mut self) -> Vec<u16> {
         let others = self.slots.split_off(1.min(self.slots.len()));
         self.gathered = self.slots.iter().map(|slot| slot.text.len()).sum();

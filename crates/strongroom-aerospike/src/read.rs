@@ -27,8 +27,8 @@ use crate::selection::after;
 
 /// How much text is gathered before it is handed on.
 const CHUNK: usize = 256 << 10;
-/// So many times more than was planned may be gathered before the partitions are asked for one by one.
-const OVERRUN: usize = 4;
+/// So many times more than was planned may be gathered before fewer partitions are asked for at once.
+const OVERRUN: usize = 2;
 /// Where servers keep the monitors of transactions: no data of anybody's.
 const MONITORS: &str = "<ERO~MRT";
 
@@ -102,7 +102,10 @@ struct Reading {
     filter: Option<Expression>,
     intake: Intake,
     most_gathered: usize,
-    rest: VecDeque<Vec<u16>>,
+    /// The partitions that are not begun, in ascending order.
+    rest: VecDeque<u16>,
+    /// How many of them are asked for at once.
+    width: usize,
     /// Where partitions begin, if not at their beginning.
     after: BTreeMap<u16, Digest>,
     compressed: bool,
@@ -143,7 +146,6 @@ impl Reading {
         // No set at all is asked for: nothing is.
         let nothing = detail.filter.tables.as_ref().is_some_and(std::collections::BTreeSet::is_empty);
         let partitions = if nothing { Vec::new() } else { detail.wanted()? };
-        let rest = partitions.chunks(usize::from(detail.gathered.max(1))).map(<[u16]>::to_vec).collect();
         let gathered = usize::try_from(cluster.config().backup.gathered_bytes.0).unwrap_or(usize::MAX);
         let mut out = Vec::new();
         match form {
@@ -162,7 +164,8 @@ impl Reading {
             filter: Expression::all(filters),
             intake: Intake::new(namespace),
             most_gathered: gathered.saturating_mul(OVERRUN),
-            rest,
+            rest: partitions.into(),
+            width: usize::from(detail.gathered.max(1)),
             most: (detail.omitted.max_records > 0).then_some(detail.omitted.max_records),
             group: Group::default(),
             queries: Vec::new(),
@@ -191,12 +194,13 @@ impl Reading {
                     self.ended = true;
                     break;
                 }
-                let Some(next) = self.rest.pop_front() else {
+                if self.rest.is_empty() {
                     self.ended = true;
                     break;
-                };
-                let after = |partition: u16| (partition, self.after.get(&partition).copied());
-                self.group = Group::of(next.into_iter().map(after));
+                }
+                let next = self.rest.drain(..self.width.min(self.rest.len()));
+                let after = &self.after;
+                self.group = Group::of(next.map(|partition| (partition, after.get(&partition).copied())));
                 self.queries.clear();
             }
             self.step().await.map_err(|error| error.within(format_args!("namespace '{}'", self.part)))?;
@@ -224,13 +228,14 @@ impl Reading {
         self.most.map(|most| most.saturating_sub(self.summary.records))
     }
 
-    /// The partitions are larger than was thought: they are asked for one by one.
+    /// The partitions are larger than was thought: from here on half as many are asked for at once.
     fn narrow(&mut self) {
         let others = self.group.narrow();
         if !others.is_empty() {
             (self.open, self.failed) = (None, None);
             self.queries.clear();
-            others.into_iter().rev().for_each(|partition| self.rest.push_front(vec![partition]));
+            self.width = (self.width / 2).max(1);
+            others.into_iter().rev().for_each(|partition| self.rest.push_front(partition));
         }
     }
 
