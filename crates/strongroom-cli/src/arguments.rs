@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 use strongroom::Result;
 
 use crate::commands::{
-    backup, check, completions, copy, delete, demo, doctor, export, import, init, inspect, key, list, mend, pin, plan,
-    prune, restore, resume, status, synthesize, verify, what_if, windows,
+    adopt, backup, check, completions, copy, delete, demo, doctor, export, import, init, inspect, key, list, mend, pin,
+    plan, prune, restore, resume, status, synthesize, verify, what_if, windows,
 };
 use crate::context::Context;
 
@@ -61,6 +61,7 @@ pub(crate) enum Command {
     Mend(mend::Arguments),
     Inspect(Box<inspect::Arguments>),
     Import(Box<import::Arguments>),
+    Adopt(adopt::Arguments),
     Export(Box<export::Arguments>),
     #[command(subcommand)]
     Key(key::Command),
@@ -95,6 +96,7 @@ impl Command {
             Self::Mend(arguments) => arguments.run(context).await,
             Self::Inspect(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,
+            Self::Adopt(arguments) => arguments.run(context).await,
             Self::Export(arguments) => arguments.run(context).await,
             Self::Key(command) => command.run(context).await,
             Self::Doctor(arguments) => arguments.run(context).await,

@@ -1,6 +1,7 @@
 //! Backs up and restores database clusters: opens anything from a URL, a profile or a config, and re-exports what
 //! the other crates offer, so that programs name this crate alone.
 
+pub mod adopt;
 pub mod doctor;
 pub mod environment;
 pub mod handle;

@@ -12,7 +12,7 @@ use strongroom_core::manifest::Blake3;
 use strongroom_core::model::{Applies, BackupKind, Deletes, Filter, Scope, Status, Window};
 use strongroom_core::planner::{Catalogue, Entry, Explanation, Plan, Request, Size, Target, Timeline};
 use strongroom_core::{Error, ErrorKind, Key, Result, Timestamp};
-use strongroom_record::folder::{Kind, ServiceBackup, State, list_service_folder};
+use strongroom_record::folder::{Kind, Metadata, ServiceBackup, State, list_service_folder};
 
 /// One routine of a backup service's folder.
 #[derive(Debug)]
@@ -166,6 +166,14 @@ impl ServiceFolder {
     #[must_use]
     pub fn routine(&self) -> &str {
         &self.routine
+    }
+
+    /// The backups that can be used, those that began first before the others, full ones before incrementals.
+    pub(crate) fn usable(&self) -> Vec<(&ServiceBackup, &Metadata)> {
+        let mut usable: Vec<_> =
+            self.backups.values().filter_map(|backup| Some((backup, backup.metadata()?))).collect();
+        usable.sort_by_key(|(backup, metadata)| (metadata.created, backup.kind, &backup.namespace));
+        usable
     }
 
     /// The catalogue of its usable backups.

@@ -1,5 +1,6 @@
 //! The commands: one file each, with its arguments and what it does.
 
+pub(crate) mod adopt;
 pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod completions;

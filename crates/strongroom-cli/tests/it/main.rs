@@ -1,6 +1,7 @@
 //! The built program from end to end, with a folder of its own for each test.
 #![cfg(test)]
 
+mod adopting;
 mod aerospike;
 #[cfg(unix)]
 mod bad_input;
