@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// Work on fewer bytes than this is done at once: handing it over would cost as much.
 const AT_ONCE: usize = 8 << 10;
 
-/// As many turns as there are cores: more threads would only compete, each with its own codec state in memory.
+/// As many works at once as there are turns; each has its own codec state in memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Cpu(Arc<Semaphore>);
 
@@ -25,9 +25,9 @@ pub(crate) enum Started<T> {
 }
 
 impl Cpu {
-    /// One turn for each of `cores`.
-    pub(crate) fn new(cores: usize) -> Self {
-        Self(Arc::new(Semaphore::new(cores.max(1))))
+    /// At least one turn.
+    pub(crate) fn new(turns: usize) -> Self {
+        Self(Arc::new(Semaphore::new(turns.max(1))))
     }
 
     /// Waits for a turn and starts `work`, which concerns `bytes` bytes.

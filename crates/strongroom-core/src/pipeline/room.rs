@@ -15,7 +15,8 @@ use crate::{Error, Result};
 pub struct Settings {
     /// How many pieces are at work at once; it bounds the memory: about 3 MiB for each.
     pub parallel: usize,
-    /// How many cores the codecs may use.
+    /// How many cores the codecs may use. All of the machine's, as by default, are kept busy without a gap; fewer are
+    /// never exceeded.
     pub cores: usize,
     /// Plain bytes of a frame, at most 1 MiB.
     pub frame_bytes: usize,
@@ -31,13 +32,23 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             parallel: 8,
-            cores: std::thread::available_parallelism().map_or(1, Into::into),
+            cores: machine_cores(),
             frame_bytes: MAX_PLAIN,
             part_bytes: 256 << 20,
             pack_bytes: 32 << 20,
             limits: Limits::default(),
         }
     }
+}
+
+fn machine_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}
+
+/// How many frames are coded at once. A core that has done one waits until the next is handed to it, for longer than a
+/// quick codec takes; so where all cores may be used some frames more stand ready.
+const fn turns(cores: usize, of_machine: usize) -> usize {
+    if cores < of_machine { cores } else { 3 * cores }
 }
 
 /// The shared part of the data path. One for each job, or for several that shall share limits and memory.
@@ -68,7 +79,7 @@ impl Workroom {
         }
         Ok(Arc::new(Self {
             settings,
-            cpu: Cpu::new(cores),
+            cpu: Cpu::new(turns(cores, machine_cores())),
             buffers: Buffers::new(2 * parallel),
             bytes: Throttle::new(limits.bytes_per_second),
             records: Throttle::new(limits.records_per_second),
@@ -138,6 +149,11 @@ mod tests {
         assert!(late.take().now_or_never().is_some());
         drop(taken);
         assert!(greedy.take().now_or_never().is_some());
+    }
+
+    #[test]
+    fn fewer_cores_than_there_are_is_a_limit() {
+        assert_eq!([turns(1, 4), turns(3, 4), turns(4, 4)], [1, 3, 12]);
     }
 
     #[test]
