@@ -23,6 +23,10 @@ static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std
 pub(super) struct TempFile {
     pub(super) file: File,
     pub(super) path: PathBuf,
+    /// How many bytes were written.
+    pub(super) written: u64,
+    /// How many of them the system was told to bring to the disk.
+    pub(super) flushing: u64,
     placed: bool,
 }
 
@@ -34,7 +38,7 @@ impl TempFile {
             let count = COUNTER.fetch_add(1, Ordering::Relaxed);
             let path = folder.join(format!("{START}{:016x}-{count}{END}", *PROCESS));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Self { file, path, placed: false }),
+                Ok(file) => return Ok(Self { file, path, written: 0, flushing: 0, placed: false }),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::from(error).within(path.display())),
             }

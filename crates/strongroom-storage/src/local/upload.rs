@@ -1,6 +1,8 @@
 //! Writing one object into a temporary file.
 
+use std::fs::File;
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -13,6 +15,9 @@ use super::{blocking, describe, place};
 
 /// Chunks are gathered to this many bytes before a file system call is made.
 const GATHER: usize = 1 << 20;
+/// After so many bytes the system is told to begin bringing them to the disk: else all of a large object waits for the
+/// flush at its end, and the disk stands still until then.
+const BEGIN_FLUSH: u64 = 4 << 20;
 
 /// An object being written. The temporary file goes when this, or the call in progress, is dropped.
 pub(super) struct LocalUpload {
@@ -41,9 +46,25 @@ impl LocalUpload {
 fn append(temp: &mut TempFile, chunks: &[Bytes]) -> Result<()> {
     for chunk in chunks {
         temp.file.write_all(chunk).map_err(|error| Error::from(error).within(temp.path.display()))?;
+        temp.written += chunk.len() as u64;
+    }
+    if temp.written - temp.flushing >= BEGIN_FLUSH {
+        begin_flush(&temp.file, temp.flushing..temp.written);
+        temp.flushing = temp.written;
     }
     Ok(())
 }
+
+/// Lets the system begin to write `range` to the disk, and forget it afterwards: a backup is not read again soon, and what
+/// is would be pushed out of memory by it. A wish only; the flush at the end is what counts.
+#[cfg(target_os = "linux")]
+fn begin_flush(file: &File, range: Range<u64>) {
+    let length = std::num::NonZeroU64::new(range.end - range.start);
+    let _ = rustix::fs::fadvise(file, range.start, length, rustix::fs::Advice::DontNeed);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn begin_flush(_: &File, _: Range<u64>) {}
 
 #[async_trait]
 impl Upload for LocalUpload {
