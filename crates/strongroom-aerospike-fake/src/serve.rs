@@ -97,14 +97,7 @@ async fn message(socket: &mut TcpStream, body: &[u8], node: &NodeState, shared: 
     if request.digest().is_some() {
         return one(socket, &request, node, shared).await;
     }
-    {
-        let mut faults = shared.faults();
-        faults.running_queries += 1;
-        faults.most_queries = faults.most_queries.max(faults.running_queries);
-    }
-    let outcome = query(socket, &request, node, shared).await;
-    shared.faults().running_queries -= 1;
-    outcome
+    query(socket, &request, node, shared).await
 }
 
 async fn one(socket: &mut TcpStream, request: &Request<'_>, node: &NodeState, shared: &Shared) -> Option<()> {
@@ -139,7 +132,9 @@ async fn query(socket: &mut TcpStream, request: &Request<'_>, node: &NodeState, 
         }
     };
     let slow = {
-        let faults = shared.faults();
+        let mut faults = shared.faults();
+        faults.running_queries += 1;
+        faults.most_queries = faults.most_queries.max(faults.running_queries);
         query.parts.iter().filter_map(|(partition, _)| faults.slow.get(partition)).max().copied()
     };
     if let Some(slow) = slow {
@@ -147,6 +142,8 @@ async fn query(socket: &mut TcpStream, request: &Request<'_>, node: &NodeState, 
     }
     let (frames, cut) = {
         let (layout, store, mut faults) = (shared.layout(), shared.store(), shared.faults());
+        // Before its answer: a client that has all of it may ask the next at once.
+        faults.running_queries -= 1;
         let cut = Faults::take(&mut faults.cut_after);
         let end = Faults::take(&mut faults.end_with).unwrap_or(ENDED);
         let mut is_mine = |partition: u16| {

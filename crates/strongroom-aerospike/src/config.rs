@@ -52,7 +52,7 @@ pub struct BackupConfig {
     pub piece_bytes: ByteSize,
     /// About how much of several partitions is gathered at once: that many are asked for in one query.
     pub gathered_bytes: ByteSize,
-    /// How many pieces are read at once.
+    /// How many pieces are read or written at once; a job's settings may say fewer.
     pub parallelism: u16,
     /// Leave out records: only definitions. The backup is partial.
     pub no_records: bool,
@@ -146,7 +146,7 @@ impl Default for BackupConfig {
             clock_margin: Span::secs(1),
             piece_bytes: ByteSize::mib(32),
             gathered_bytes: ByteSize::mib(2),
-            parallelism: 8,
+            parallelism: 6,
             no_records: false,
             no_indexes: false,
             no_functions: false,
@@ -169,7 +169,7 @@ impl Default for RestoreConfig {
         Self {
             batch_records: 256,
             batch_bytes: ByteSize(256 << 10),
-            batches_in_flight: 8,
+            batches_in_flight: 6,
             write_timeout: Span::secs(10),
             most_clock_skew: Span::secs(15),
             merge_bins: false,

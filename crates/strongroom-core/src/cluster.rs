@@ -34,7 +34,7 @@ pub struct Capabilities {
     pub truncate: bool,
     /// Takes definitions after the data, also when a part's steps are sealed.
     pub definitions_last: bool,
-    /// How many pieces it likes to have read or written at once; 0 = no opinion.
+    /// How many pieces it likes to have read or written at once; 0 = no opinion. A job has no more, whatever its settings say.
     pub parallelism: u16,
 }
 

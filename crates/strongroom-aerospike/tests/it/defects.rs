@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use strongroom_aerospike::{AerospikeConfig, BackupConfig};
 use strongroom_core::cluster::FreezeRequest;
-use strongroom_core::engine::{BackupKindWish, BackupRequest, PartOutcome, backup};
+use strongroom_core::engine::{BackupKindWish, BackupRequest, PartOutcome};
 use strongroom_core::model::Scope;
 use strongroom_core::pipeline::Settings;
 use strongroom_core::{Cluster as _, ErrorKind};
@@ -66,17 +66,20 @@ async fn a_backup_that_can_not_begin_says_so_and_keeps_no_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_queries_run_at_once_than_were_allowed() {
     let world = filled(&["test"]).await;
-    for parallel in [1, 3] {
+    // What the job says, and what the cluster's configuration says: the smaller counts.
+    for (parallel, parallelism, most_allowed) in [(1, 6, 1), (3, 6, 3), (8, 2, 2)] {
         world.fake.faults().slow =
             (0..4096).map(|partition| (partition, std::time::Duration::from_millis(2))).collect();
         world.fake.faults().most_queries = 0;
         let settings = Settings { parallel, ..settings() };
         let request = BackupRequest { scope: Scope::of_parts(["test"]), settings, ..BackupRequest::default() };
-        let cluster = std::sync::Arc::new(world.cluster.clone());
-        let report = backup(repository().await, std::sync::Arc::new(NoCodecs), cluster, request).await.unwrap();
+        let backup = BackupConfig { parallelism, ..BackupConfig::default() };
+        let cluster = std::sync::Arc::new(open(AerospikeConfig { backup, ..config(&world.fake) }));
+        let job = strongroom_core::engine::backup(repository().await, std::sync::Arc::new(NoCodecs), cluster, request);
+        let report = job.await.unwrap();
         assert!(report.parts.iter().all(|part| matches!(part.outcome, PartOutcome::Committed(_))));
         let most = world.fake.faults().most_queries;
-        assert!((1..=parallel as u64).contains(&most), "{most} at once, {parallel} allowed");
+        assert!((1..=most_allowed).contains(&most), "{most} at once, {most_allowed} allowed");
     }
 }
 

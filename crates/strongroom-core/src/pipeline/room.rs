@@ -8,6 +8,7 @@ use super::buffers::Buffers;
 use super::cpu::Cpu;
 use super::frame::MAX_PLAIN;
 use super::throttle::{Limits, Throttle};
+use crate::cluster::Capabilities;
 use crate::{Error, Result};
 
 /// How the data path works. The defaults suit a machine with a few cores and any size of data.
@@ -49,6 +50,16 @@ fn machine_cores() -> usize {
 /// quick codec takes; so where all cores may be used some frames more stand ready.
 const fn turns(cores: usize, of_machine: usize) -> usize {
     if cores < of_machine { cores } else { 3 * cores }
+}
+
+impl Settings {
+    /// No more pieces at once than a cluster likes to have.
+    pub(crate) fn liked_by(self, cluster: Capabilities) -> Self {
+        match cluster.parallelism {
+            0 => self,
+            most => Self { parallel: self.parallel.min(most.into()), ..self },
+        }
+    }
 }
 
 /// The shared part of the data path. One for each job, or for several that shall share limits and memory.

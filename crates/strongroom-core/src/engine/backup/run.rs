@@ -44,7 +44,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) async fn run(self) -> Result<BackupReport> {
-        let room = Workroom::new(self.request.settings)?;
+        let room = Workroom::new(self.request.settings.liked_by(self.cluster.capabilities()))?;
         if self.request.dry_run {
             let prepared = self.unless_cancelled(self.prepare(None)).await?;
             return self.estimate(prepared).await;

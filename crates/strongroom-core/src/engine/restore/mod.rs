@@ -100,7 +100,7 @@ pub fn restore(
 ) -> Job<RestoreSummary> {
     let environment = repository.environment().clone();
     Job::start_with_token("restore", &environment, move |progress, token| async move {
-        let room = Workroom::new(request.settings)?;
+        let room = Workroom::new(request.settings.liked_by(target.capabilities()))?;
         let run = Run::new(&repository, &registry, &plan, &target, &request);
         run.run(&progress, room, &token).await
     })
