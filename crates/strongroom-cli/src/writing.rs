@@ -26,6 +26,18 @@ pub(crate) struct Writing {
 }
 
 impl Writing {
+    /// As a restore takes them; the rest is as by default.
+    pub(crate) fn options(&self) -> cluster::RestoreOptions {
+        cluster::RestoreOptions {
+            conflict: self.conflict(),
+            rename: self.renames.iter().cloned().collect(),
+            now: self.now,
+            no_definitions: self.no_definitions,
+            no_data: self.no_data,
+            ..cluster::RestoreOptions::default()
+        }
+    }
+
     pub(crate) fn conflict(&self) -> cluster::Conflict {
         self.conflict.unwrap_or_default().into()
     }

@@ -4,6 +4,7 @@
 pub mod adopt;
 pub mod doctor;
 pub mod environment;
+mod folders;
 pub mod handle;
 pub mod inspect;
 mod keys;

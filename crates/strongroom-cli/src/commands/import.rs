@@ -7,7 +7,7 @@ use serde_json::json;
 use strongroom::embedded::ImportOptions;
 use strongroom::record::folder::FolderReader;
 use strongroom::service_folder::ServiceFolder;
-use strongroom::{Access, Error, Result, Timestamp};
+use strongroom::{Access, Error, RestoreRequest, Result, Timestamp};
 
 use crate::choice::Parts;
 use crate::context::Context;
@@ -16,13 +16,13 @@ use crate::text;
 use crate::tool_key::ToolKey;
 use crate::writing::Writing;
 
-/// Load folders of the reference tools into an embedded cluster
+/// Load folders of the reference tools into a cluster
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// A folder of .asb files, or the root of a backup service's storage
     folder: PathBuf,
-    /// The embedded cluster, made if it does not exist
-    #[arg(long, value_name = "embedded:FILE")]
+    /// The cluster; an embedded one is made if it does not exist, into any other one it is a restore
+    #[arg(long, value_name = "CLUSTER")]
     into: String,
     /// For a backup service's folder: the newest backups that began at or before this moment [default: the newest]
     #[arg(long, value_name = "TIME")]
@@ -63,7 +63,15 @@ impl Arguments {
             FolderReader::open(folder, options.key.clone(), options.limits)
                 .map_err(|error| error.within("nothing was imported"))?;
         }
-        let cluster = context.strongroom()?.embedded(&self.into, Access::Create)?;
+        let strongroom = context.strongroom()?;
+        if strongroom.embedded_path(&self.into)?.is_none() {
+            let request = RestoreRequest { options: self.writing.options(), ..RestoreRequest::default() };
+            let target = strongroom.target(&self.into)?;
+            let summary = strongroom.restore_folders(folders, options, target, request).await?;
+            context.output.result(&summary, || super::restore::told(&summary))?;
+            return Ok(DONE);
+        }
+        let cluster = strongroom.embedded(&self.into, Access::Create)?;
         let report = context.block(move || cluster.import_folders(&folders, &options)).await?;
         let value = json!({
             "written": report.written, "kept": report.kept, "expired": report.expired, "filtered": report.filtered,

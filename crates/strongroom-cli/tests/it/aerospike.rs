@@ -222,3 +222,39 @@ fn bins_partitions_and_an_expression_are_chosen_on_the_command_line() {
     let error = world.ends(4, &format!("backup {url} file:backups --part test --partitions 4000-97"));
     assert!(error.contains("no partition 4096"), "{error}");
 }
+
+#[test]
+fn folders_of_the_reference_tools_are_restored_straight_into_a_live_cluster() {
+    let world = World::new();
+    let folder = |name: &str| crate::world::data(name).display().to_string();
+    // When these backups were taken: nothing of them has expired yet, whatever the date is now.
+    let then = |nodes: &Nodes| nodes.fake.store().set_now(1_795_388_512_693);
+    // A whole service with its chain, a compressed and encrypted folder, and one under another name.
+    let target = Nodes::start("target", &["test"]);
+    then(&target);
+    let summary = world.json(&format!("import {} --into {}", folder("abs-storage"), target.url()));
+    assert_eq!(
+        (&summary["applied"]["definitions"], &summary["applied"]["expired"]),
+        (&7.into(), &0.into()),
+        "{summary}"
+    );
+    let written = summary["applied"]["written"].as_u64().unwrap();
+    // The same as through a file of one's own: each record once, in its newest state.
+    let through = world.json(&format!("import {} --into embedded:all.redb", folder("abs-storage")));
+    assert!(through["written"].as_u64().unwrap() > written && written > 5006, "{through}");
+    let looked = world.json("inspect embedded:all.redb");
+    assert_eq!(looked["namespaces"]["test"]["records"], written, "{looked}");
+    assert_eq!(target.records("test").len() as u64, written);
+    assert_eq!(target.definitions("test").0.len(), 6);
+
+    let target = Nodes::start("target", &["other"]);
+    then(&target);
+    let (forms, key) = (folder("forms/zstd-aes256"), folder("keys/key-pkcs1.pem"));
+    let line = format!("import {forms} --rename test=other --into {}", target.url());
+    let error = world.ends(7, &line);
+    assert!(error.contains("key") && target.records("other").is_empty(), "{error}");
+    let summary = world.json(&format!("{line} --key-file {key}"));
+    assert_eq!(summary["applied"]["written"], 95, "{summary}");
+    let missing = world.ends(4, &format!("import {forms} --key-file {key} --into {}", target.url()));
+    assert!(missing.contains("no namespace 'test'"), "{missing}");
+}

@@ -141,7 +141,7 @@ fn named(session: &str) -> Result<Option<SessionId>> {
     if session.is_empty() { Ok(None) } else { id("restore", session).map(Some) }
 }
 
-fn told(summary: &RestoreSummary) -> String {
+pub(super) fn told(summary: &RestoreSummary) -> String {
     let mut lines = Vec::new();
     for (part, reached) in &summary.parts {
         lines.push(format!("part '{part}': reached {}", reached.until));

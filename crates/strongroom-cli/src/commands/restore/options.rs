@@ -47,16 +47,8 @@ enum How {
 
 impl InTarget {
     pub(super) fn options(&self) -> RestoreOptions {
-        let writing = &self.writing;
-        RestoreOptions {
-            truncate: self.truncate,
-            conflict: writing.conflict(),
-            rename: writing.renames.iter().cloned().collect(),
-            now: writing.now,
-            no_definitions: writing.no_definitions,
-            no_data: writing.no_data,
-            definitions_last: self.definitions_last,
-        }
+        let (truncate, definitions_last) = (self.truncate, self.definitions_last);
+        RestoreOptions { truncate, definitions_last, ..self.writing.options() }
     }
 }
 
