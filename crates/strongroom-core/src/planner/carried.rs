@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::logs::{Logs, Run, Segment, Stream, segments};
+use super::logs::{Logs, Run, Segment, Stream};
 use super::terms::Score;
 use super::view::{Route, View};
 use super::within::Within;
@@ -94,9 +94,8 @@ impl Replay<'_> {
 
 /// What the segments add that end after `after` but not after `upto`.
 fn added(stream: &Stream<'_>, run: Run, after: i64, upto: i64, goal: i64) -> Score {
-    let all = segments(&stream.terms, stream.since(run, after)).map(|(_, segment)| segment);
     let ended = |segment: &Segment| run.steady && segment.last > upto;
-    let new =
-        all.take_while(|segment| !ended(segment)).filter(|it| it.last > after && it.last <= upto && it.first <= goal);
+    let all = stream.between(run, after, goal).take_while(|segment| !ended(segment));
+    let new = all.filter(|it| it.last > after && it.last <= upto);
     new.filter_map(|segment| segment.best).map(|(score, _)| score).sum()
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::entry::LogSeq;
 use super::ids::Ids;
 use super::reason::Reason;
 use super::rows::Rows;
@@ -53,16 +54,22 @@ pub(super) fn arrange(rows: &mut Rows) -> (Vec<Lane>, bool) {
     }
     let mut next: Vec<u32> = made.iter().map(|lane| lane.rows.start).collect();
     let mut order = vec![0_u32; rows.len()];
+    // Lanes of log segments are the last ones.
+    let logs = made.iter().find(|lane| lane.node.is_some()).map_or(start, |lane| lane.rows.start);
+    let mut ledger = vec![LogSeq { epoch: 0, seq: 0 }; (start - logs) as usize];
+    let mut places = rows.places.iter().peekable();
     for (class, row) in rows.class.iter().zip(0_u32..) {
         let at = &mut next[lane_of_class[*class as usize]];
         order[*at as usize] = row;
+        if let Some((_, place)) = places.next_if(|(of, _)| *of == row) {
+            ledger[(*at - logs) as usize] = place.at;
+        }
         *at += 1;
     }
     for lane in &made {
         let slice = &mut order[lane.rows.start as usize..lane.rows.end as usize];
         if lane.node.is_some() {
-            let place = |row: u32| rows.place(row).map(|place| place.at);
-            slice.sort_unstable_by_key(|row| (place(*row), rows.until[*row as usize], rows.id[*row as usize]));
+            sort_by_ledger(rows, slice, &ledger[(lane.rows.start - logs) as usize..(lane.rows.end - logs) as usize]);
         } else {
             sort_by_time(rows, slice);
         }
@@ -80,20 +87,33 @@ pub(super) fn arrange(rows: &mut Rows) -> (Vec<Lane>, bool) {
 }
 
 fn sort_by_time(rows: &Rows, slice: &mut [u32]) {
-    let key = |row: u32| (rows.until[row as usize], rows.settled(row), rows.id[row as usize]);
-    if slice.windows(2).all(|pair| rows.until[pair[0] as usize] < rows.until[pair[1] as usize]) {
+    let until = |row: u32| rows.until[row as usize];
+    if slice.is_sorted_by(|a, b| until(*a) < until(*b)) {
         return;
     }
-    // Short keys first: the columns are read once each, and ties are rare.
-    let mut keyed: Vec<(i64, u32)> = slice.iter().map(|row| (rows.until[*row as usize], *row)).collect();
+    let keyed = slice.iter().map(|row| (until(*row), *row)).collect();
+    sort_by_keys(slice, keyed, |row| (rows.settled(row), rows.id[row as usize]));
+}
+
+/// `ledger` has the place of each row of `slice`.
+fn sort_by_ledger(rows: &Rows, slice: &mut [u32], ledger: &[LogSeq]) {
+    if ledger.is_sorted_by(|a, b| a < b) {
+        return;
+    }
+    let keyed = ledger.iter().copied().zip(slice.iter().copied()).collect();
+    sort_by_keys(slice, keyed, |row| (rows.until[row as usize], rows.id[row as usize]));
+}
+
+/// Sorts by keys that were looked up once a row, then by `rest`: ties are rare.
+fn sort_by_keys<K: Ord, R: Ord>(slice: &mut [u32], mut keyed: Vec<(K, u32)>, rest: impl Fn(u32) -> R) {
     keyed.sort_unstable();
+    for tied in keyed.chunk_by_mut(|a, b| a.0 == b.0) {
+        if tied.len() > 1 {
+            tied.sort_unstable_by_key(|(_, row)| rest(*row));
+        }
+    }
     for (at, (_, row)) in slice.iter_mut().zip(&keyed) {
         *at = *row;
-    }
-    for group in slice.chunk_by_mut(|a, b| rows.until[*a as usize] == rows.until[*b as usize]) {
-        if group.len() > 1 {
-            group.sort_unstable_by_key(|row| key(*row));
-        }
     }
 }
 

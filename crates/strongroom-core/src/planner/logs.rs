@@ -31,8 +31,11 @@ pub(super) struct Run {
     /// The first change of what comes after it in the ledger: between them something is missing, and nothing after
     /// that change is proven.
     pub(super) next: i64,
-    /// Whether no segment ends earlier than the one before it: a clock that went back makes it false.
+    /// Whether no row ends earlier than the one before it: a clock that went back makes it false.
     pub(super) steady: bool,
+    /// The most by which a segment begins before an earlier one does: after one that begins later than a moment by more
+    /// than this, none begins before that moment.
+    back: i64,
     /// Whether the ledger begins with it.
     pub(super) whole: bool,
 }
@@ -68,6 +71,8 @@ pub(super) struct Segment {
     pub(super) best: Option<(Score, u32)>,
     /// Whether somebody may expect it to be there.
     promised: bool,
+    /// Whether all its rows end at the same moment: one with a window that makes no sense ends anywhere.
+    even: bool,
 }
 
 impl Segment {
@@ -87,17 +92,18 @@ pub(super) fn segments<'t>(
         let start = at;
         let place = (start < range.end).then(|| rows.place(start))?;
         let mut found: Option<Segment> = None;
-        let mut agreed = true;
+        let (mut agreed, mut even) = (true, true);
         while at < range.end && (at == start || rows.place(at).map(|it| it.at) == place.map(|it| it.at)) {
             let row = at;
             at += 1;
             if rows.bad.get(&row) == Some(&Reason::BadWindow) {
+                even = false;
                 continue;
             }
             let (first, last, place) = (rows.from[row as usize], rows.until[row as usize], rows.place(row));
             let best = terms.own(row).map(|(own, _)| (own, row));
             let free = matches!(terms.refusal(row), Some(Reason::Deleted | Reason::FilterTooNarrow));
-            let own = Segment { first, last, place, end: 0, best, promised: !free };
+            let own = Segment { first, last, place, end: 0, best, promised: !free, even };
             found = Some(found.map_or(own, |other: Segment| {
                 agreed &= (other.first, other.last, other.place) == (first, last, place);
                 Segment {
@@ -109,8 +115,8 @@ pub(super) fn segments<'t>(
                 }
             }));
         }
-        let unknown = Segment { first: i64::MAX, last: i64::MIN, place, end: at, best: None, promised: false };
-        let segment = found.map_or(unknown, |it| Segment { best: it.best.filter(|_| agreed), end: at, ..it });
+        let unknown = Segment { first: i64::MAX, last: i64::MIN, place, end: at, best: None, promised: false, even };
+        let segment = found.map_or(unknown, |it| Segment { best: it.best.filter(|_| agreed), end: at, even, ..it });
         Some((start, segment))
     })
 }
@@ -119,6 +125,7 @@ pub(super) fn segments<'t>(
 pub(super) fn runs(terms: &Terms<'_>, lane: &Lane) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut before = None;
+    let mut latest = i64::MIN;
     for (row, segment) in segments(terms, lane.rows.clone()) {
         let follows = segment.best.is_some() && before.is_some() && segment.previous() == before;
         if let Some(run) = runs.last_mut().filter(|run| !follows && run.end == row) {
@@ -128,14 +135,17 @@ pub(super) fn runs(terms: &Terms<'_>, lane: &Lane) -> Vec<Run> {
             before = None;
             continue;
         }
-        let Segment { first, last, end, .. } = segment;
+        let Segment { first, last, end, even, .. } = segment;
         if let Some(run) = runs.last_mut().filter(|_| follows) {
-            run.steady &= last >= run.last;
+            run.steady &= even && last >= run.last;
+            run.back = run.back.max(latest.saturating_sub(first));
+            latest = latest.max(first);
             run.last = run.last.max(last);
             run.end = end;
         } else {
             let whole = row == lane.rows.start && segment.previous().is_none();
-            runs.push(Run { start: row, end, first, last, next: i64::MAX, steady: true, whole });
+            runs.push(Run { start: row, end, first, last, next: i64::MAX, steady: even, back: 0, whole });
+            latest = first;
         }
         before = segment.place.map(|place| place.at);
     }
@@ -160,8 +170,21 @@ impl Stream<'_> {
     fn beyond(&self, run: Option<Run>, after: i64) -> Option<i64> {
         let start = run.map_or(self.lane.rows.start, |run| run.end);
         let after = run.map_or(after, |run| run.last.max(after));
-        let mut next = segments(&self.terms, start..self.lane.rows.end);
-        next.find(|(_, segment)| segment.promised && segment.last > after).map(|(_, segment)| segment.first)
+        let promised = |rows: std::ops::Range<u32>| {
+            let mut next = segments(&self.terms, rows).map(|(_, segment)| segment);
+            next.find(|segment| segment.promised && segment.last > after).map(|segment| segment.first)
+        };
+        // Of a run it is known how far it goes, and mostly where it gets there; only what is in no run is walked.
+        let mut at = start;
+        for run in &self.runs[self.runs.partition_point(|run| run.start < start)..] {
+            let found = promised(at..run.start);
+            let found = found.or_else(|| (run.last > after).then(|| promised(self.since(*run, after)))?);
+            if found.is_some() {
+                return found;
+            }
+            at = run.end;
+        }
+        promised(at..self.lane.rows.end)
     }
 }
 
@@ -241,17 +264,23 @@ impl Logs<'_> {
         let mut chosen = Vec::new();
         for (stream, run) in self.needed(after) {
             let Some(run) = run else { continue };
-            let within = |segment: &Segment| segment.last > after && segment.first <= until;
-            let all = segments(&stream.terms, stream.since(run, after)).map(|(_, segment)| segment);
-            chosen.extend(all.filter(within).filter_map(|segment| segment.best).map(|(_, row)| row));
+            let within = stream.between(run, after, until).filter(|segment| segment.last > after);
+            chosen.extend(within.filter_map(|segment| segment.best).map(|(_, row)| row));
         }
         chosen
     }
 }
 
 impl Stream<'_> {
+    /// The segments of `run` that can hold changes after `after` and begin at or before `until`.
+    pub(super) fn between(&self, run: Run, after: i64, until: i64) -> impl Iterator<Item = Segment> {
+        let all = segments(&self.terms, self.since(run, after)).map(|(_, segment)| segment);
+        let past = until.saturating_add(run.back);
+        all.take_while(move |segment| segment.first <= past).filter(move |segment| segment.first <= until)
+    }
+
     /// The rows of `run` that can hold changes after `after`.
-    pub(super) fn since(&self, run: Run, after: i64) -> std::ops::Range<u32> {
+    fn since(&self, run: Run, after: i64) -> std::ops::Range<u32> {
         let column = &self.terms.rows.until[run.start as usize..run.end as usize];
         let skipped = if run.steady { column.partition_point(|until| *until <= after) } else { 0 };
         run.start + number(skipped)..run.end

@@ -190,8 +190,11 @@ impl Rows {
 
     /// The place of a log segment.
     pub(super) fn place(&self, row: u32) -> Option<Place> {
-        let at = self.places.binary_search_by_key(&row, |(row, _)| *row).ok()?;
-        Some(self.places[at].1)
+        // Log segments are the last rows, once they are sorted: each stands as far from the first as its row does.
+        let first = self.places.first()?.0;
+        let near = row.checked_sub(first).and_then(|at| self.places.get(at as usize)).filter(|(of, _)| *of == row);
+        let found = near.or_else(|| Some(&self.places[self.places.binary_search_by_key(&row, |(of, _)| *of).ok()?]));
+        found.map(|(_, place)| *place)
     }
 
     /// The whole entry of a row; `None` only if its bytes are damaged.
@@ -312,8 +315,16 @@ impl Rows {
         self.long = long.filter_map(|(row, it)| Some((stays(row)?, it))).collect();
         let bad = std::mem::take(&mut self.bad).into_iter();
         self.bad = bad.filter_map(|(row, it)| Some((stays(row)?, it))).collect();
-        let places = std::mem::take(&mut self.places).into_iter();
-        self.places = places.filter_map(|(row, it)| Some((stays(row)?, it))).collect();
-        self.places.sort_unstable();
+        if !self.places.is_empty() {
+            // What stands at the old row, by that row: a list in the new order needs no sorting.
+            let mut of = new;
+            of.fill(GONE);
+            for ((row, _), at) in self.places.iter().zip(0_u32..) {
+                of[*row as usize] = at;
+            }
+            let places = order.iter().zip(0_u32..);
+            let places = places.filter_map(|(old, row)| Some((row, self.places.get(of[*old as usize] as usize)?.1)));
+            self.places = places.collect();
+        }
     }
 }

@@ -306,6 +306,9 @@ fn i10_keys_and_codecs_are_at_hand_before_the_start() {
 fn i11_logs_are_whole_from_the_state_to_the_target_for_every_node() {
     let whole = "1:-10&a,b 2:a.1.1@5-15 3:a.1.2<1.1@15-30 4:b.7.1@8-29";
     assert_eq!(reaches(whole, by(28)), (vec![1, 2, 3, 4], 28));
+    // A segment that was archived twice, once with a window that makes no sense: what is before it is replayed all the same.
+    let twice = "1:-7&a 2:a.1.1@0-10 3:a.1.2<1.1@10-20 4:a.1.2<1.1@15-5 5:a.1.3<1.2@20-30";
+    assert_eq!(reaches(twice, by(25)), (vec![1, 2, 3, 5], 25));
     for (picture, reason) in [
         // A hole, though numbers follow each other: the ledger says what came before.
         ("1:-10&a 2:a.1.1@5-15 3:a.1.2<1.7@15-30", Reason::LogGap),
