@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that is wrong shall stop")]
 
 mod bugs;
+mod choices;
 mod exhaustive;
 mod first;
 mod generator;
