@@ -123,7 +123,11 @@ impl NodeControl for JmxNode {
                 if LOCAL.contains(&keyspace.as_str()) {
                     continue;
                 }
-                let answer = session.invoke(SERVICE, "getTablesForKeyspace", vec![string(&keyspace)], &[STRING])?;
+                let answer = match session.invoke(SERVICE, "getTablesForKeyspace", vec![string(&keyspace)], &[STRING]) {
+                    // One that was dropped meanwhile is answered with a null pointer.
+                    Err(_) if !texts(session, "Keyspaces")?.contains(&keyspace) => continue,
+                    other => other?,
+                };
                 let tables = answer.texts(answer.root).ok_or_else(|| odd("getTablesForKeyspace"))?;
                 found.insert(keyspace, tables.into_iter().collect());
             }

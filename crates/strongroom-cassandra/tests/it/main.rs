@@ -1,5 +1,8 @@
 //! Against a real node: Cassandra out of the jars of Maven Central, which the tests fetch and start themselves.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a step that fails fails its test")]
 
+mod backup;
 mod control;
+mod database;
+mod engine;
 mod server;

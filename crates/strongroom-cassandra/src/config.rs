@@ -1,0 +1,135 @@
+//! How a node is reached and where its files are.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use strongroom_core::id::ClusterId;
+use strongroom_core::units::Span;
+use strongroom_core::{Error, Result};
+use strongroom_secret::Secret;
+
+use crate::jmx::JmxAddress;
+use crate::jmx_node::{JmxLogin, JmxNode};
+
+/// How a node is reached and where its files are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CassandraConfig {
+    /// The node's CQL: `host` or `host:port`; the port is 9042 if it is not said.
+    pub host: String,
+    /// Who asks by CQL. Absent: the cluster has no logins.
+    pub login: Option<Login>,
+    /// How the node is managed.
+    pub jmx: JmxConfig,
+    /// What people call the cluster. Absent: its own `cluster_name`.
+    pub name: Option<String>,
+    /// Our own id of it. Absent: made of its name, so that it is the same each time.
+    pub id: Option<ClusterId>,
+    /// The node's data folders. Absent: those that the node itself tells.
+    pub data_folders: Vec<PathBuf>,
+    /// Where files of a restore are put before the node takes them in: on the same file system as the data, if they are
+    /// to be moved and not copied. Absent: a folder within the first data folder.
+    pub staging: Option<PathBuf>,
+    /// How long making a connection may take.
+    pub connect_timeout: Span,
+    /// How long a call of the node's management may take.
+    pub call_timeout: Span,
+    /// How many pieces are read or written at once.
+    pub parallelism: u16,
+    /// How it is restored into.
+    pub restore: RestoreConfig,
+}
+
+/// How a node is managed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct JmxConfig {
+    /// Where JMX listens. Absent: 127.0.0.1, as nodes have it by default.
+    pub host: Option<String>,
+    /// Its port.
+    pub port: u16,
+    /// Who asks. Absent: JMX has no logins.
+    pub login: Option<Login>,
+}
+
+/// How it is restored into.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RestoreConfig {
+    /// Restore into tables whose schema differs from that of the backup.
+    pub force: bool,
+}
+
+/// A user and a password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// The user.
+    pub user: String,
+    /// The password, or where it is found: `{ env = "NAME" }`, `{ file = "path" }`.
+    pub password: Secret,
+}
+
+impl Default for CassandraConfig {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            login: None,
+            jmx: JmxConfig::default(),
+            name: None,
+            id: None,
+            data_folders: Vec::new(),
+            staging: None,
+            connect_timeout: Span::secs(10),
+            call_timeout: Span::secs(3600),
+            parallelism: 4,
+            restore: RestoreConfig::default(),
+        }
+    }
+}
+
+impl Default for JmxConfig {
+    fn default() -> Self {
+        Self { host: None, port: 7199, login: None }
+    }
+}
+
+/// The port of CQL, if none is said.
+const PORT: u16 = 9042;
+
+impl CassandraConfig {
+    /// Checks what can be checked without a network or files.
+    ///
+    /// # Errors
+    /// `Invalid`, with what to change.
+    pub fn check(&self) -> Result<()> {
+        if self.host.is_empty() || self.host.contains([',', '/', '@', ' ']) {
+            return Err(Error::invalid(format!("'{}' is no address of one node", self.host.escape_debug()))
+                .hint("name the node that strongroom runs on, such as cassandra://127.0.0.1:9042"));
+        }
+        let relative = self.data_folders.iter().chain(&self.staging).find(|folder| !folder.is_absolute());
+        if let Some(folder) = relative {
+            return Err(Error::invalid(format!("{} is no absolute path", folder.display())));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn cql_address(&self) -> String {
+        let has_port = self.host.rsplit_once(':').is_some_and(|(host, _)| !host.contains(':') || host.ends_with(']'));
+        if has_port { self.host.clone() } else { format!("{}:{PORT}", self.host) }
+    }
+
+    pub(crate) fn jmx_node(&self) -> JmxNode {
+        let address = JmxAddress {
+            host: self.jmx.host.clone().unwrap_or_else(|| "127.0.0.1".to_owned()),
+            port: self.jmx.port,
+            connect_timeout: self.connect_timeout.0,
+            call_timeout: self.call_timeout.0,
+        };
+        let login = self.jmx.login.as_ref();
+        JmxNode::new(
+            address,
+            login.map(|login| JmxLogin { user: login.user.clone(), password: login.password.clone() }),
+        )
+    }
+}

@@ -1,0 +1,57 @@
+//! Who the cluster is and what it holds.
+
+use std::collections::BTreeMap;
+
+use strongroom_core::Result;
+use strongroom_core::cluster::{ClusterIdentity, Node, PartDescription, Topology};
+use strongroom_core::id::ClusterId;
+
+use crate::CassandraCluster;
+use crate::node::NodeFacts;
+
+/// Keyspaces that hold the cluster's own things. They are no parts: roles are bound to the cluster they are in.
+const OWN: [&str; 2] = ["system_auth", "system_distributed"];
+
+/// Whether a keyspace is one of the users'.
+pub(crate) fn is_part(keyspace: &str) -> bool {
+    !OWN.contains(&keyspace)
+}
+
+impl CassandraCluster {
+    pub(crate) async fn topology(&self) -> Result<Topology> {
+        let facts = self.facts().await?;
+        let places = self.cql().places(self.config()).await?;
+        let mut nodes = Vec::new();
+        for (address, id) in &facts.hosts {
+            let place = places.get(id).cloned().unwrap_or_default();
+            let tokens =
+                facts.ring.iter().filter(|(_, owner)| *owner == address).map(|(token, _)| token.clone()).collect();
+            nodes.push(Node {
+                id: id.clone(),
+                address: address.clone(),
+                datacenter: place.datacenter,
+                rack: place.rack,
+                tokens,
+            });
+        }
+        let mut parts = BTreeMap::new();
+        for (keyspace, tables) in self.node().tables().await?.into_iter().filter(|(keyspace, _)| is_part(keyspace)) {
+            let tables = tables.into_iter().map(|table| (table, None)).collect();
+            parts.insert(keyspace, PartDescription { tables, ..PartDescription::default() });
+        }
+        Ok(Topology { identity: self.identity(&facts), version: facts.version, nodes, parts })
+    }
+
+    fn identity(&self, facts: &NodeFacts) -> ClusterIdentity {
+        let name = self.config().name.clone().unwrap_or_else(|| facts.cluster.clone());
+        let id = self.config().id.unwrap_or_else(|| {
+            let mut id = [0; 16];
+            let hash = blake3::hash(format!("strongroom cassandra cluster\n{name}").as_bytes());
+            id.copy_from_slice(&hash.as_bytes()[..16]);
+            ClusterId::from_bytes(id)
+        });
+        // Clusters have no id of their own, and many keep the name they come with: the node tells them apart.
+        let fingerprint = format!("cassandra {} node {}", facts.cluster, facts.host_id);
+        ClusterIdentity { id, name, fingerprint }
+    }
+}

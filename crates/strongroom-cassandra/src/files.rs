@@ -1,0 +1,295 @@
+//! The agent's hands: a node's own data folders, and nothing beside them. Every path is made of checked names, and must lie
+//! within a data folder once links are followed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use strongroom_core::{Error, Result};
+
+use crate::component::{Component, is_index, is_name, is_table_id};
+use crate::memory::Memory;
+use crate::piece::{FileDetail, FilesDetail, is_tag};
+
+/// How much is read at once for a hash.
+const CHUNK: usize = 1 << 20;
+
+/// What else a node puts into a snapshot.
+const BESIDE: [&str; 2] = ["manifest.json", "schema.cql"];
+
+/// A node's data folders.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeFiles {
+    /// As the node names them, and where they are once links are followed.
+    folders: Vec<PathBuf>,
+}
+
+/// An SSTable in a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Which of the data folders.
+    pub(crate) folder: usize,
+    pub(crate) table: String,
+    pub(crate) id: String,
+    /// The folder of a secondary index within the table's.
+    pub(crate) index: Option<String>,
+    pub(crate) sstable: String,
+    /// Its files' names, in order.
+    pub(crate) files: Vec<String>,
+}
+
+/// What a snapshot of a keyspace holds.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    /// In the order of tables, indexes and SSTables.
+    pub(crate) sstables: Vec<Found>,
+    /// The tables with their ids, those without any SSTable included.
+    pub(crate) tables: BTreeSet<(String, String)>,
+    /// Files that belong to no SSTable.
+    pub(crate) odd: Vec<String>,
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> Error + '_ {
+    move |error| Error::from(error).within(path.display())
+}
+
+/// What a name in a folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A folder, or a link to one: where it leads is looked at before anything in it is.
+    Folder,
+    /// A plain file.
+    File,
+    /// A link to a file, or anything else.
+    Other,
+}
+
+/// What is in a folder, by name.
+fn list(folder: &Path) -> Result<BTreeMap<String, Kind>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
+        let entry = entry.map_err(at(folder))?;
+        let path = entry.path();
+        let kind = match entry.file_type().map_err(at(&path))? {
+            kind if kind.is_file() => Kind::File,
+            _ if fs::metadata(&path).map_err(at(&path))?.is_dir() => Kind::Folder,
+            _ => Kind::Other,
+        };
+        match entry.file_name().into_string() {
+            Ok(name) => found.insert(name, kind),
+            Err(name) => return Err(Error::invalid(format!("{}: {} is no text", folder.display(), name.display()))),
+        };
+    }
+    Ok(found)
+}
+
+impl NodeFiles {
+    /// These data folders, which must be there.
+    pub(crate) fn open(folders: &[PathBuf]) -> Result<Self> {
+        let find = |folder: &PathBuf| {
+            fs::canonicalize(folder).map_err(|error| {
+                Error::from(error).within(folder.display()).hint(
+                    "strongroom must run on the node itself, as a user who may read its data folders; or name them with \
+                     data-folders",
+                )
+            })
+        };
+        Ok(Self { folders: folders.iter().map(find).collect::<Result<_>>()? })
+    }
+
+    /// Where they are.
+    pub(crate) fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    /// A path within a data folder, once links are followed.
+    fn within(&self, path: &Path) -> Result<PathBuf> {
+        let real = fs::canonicalize(path).map_err(at(path))?;
+        if self.folders.iter().any(|folder| real.starts_with(folder)) {
+            return Ok(real);
+        }
+        Err(Error::denied(format!("{} leads out of the node's data folders, to {}", path.display(), real.display()))
+            .hint("strongroom reads and writes only there; name the other place with data-folders, too"))
+    }
+
+    fn folder(&self, number: usize) -> Result<&Path> {
+        let folder = self.folders.get(number).map(PathBuf::as_path);
+        folder.ok_or_else(|| Error::invalid("the node has fewer data folders than when this was frozen"))
+    }
+
+    /// What the snapshot `tag` of a keyspace holds.
+    pub(crate) fn snapshot(&self, keyspace: &str, tag: &str) -> Result<Snapshot> {
+        if !is_name(keyspace) || !is_tag(tag) {
+            return Err(Error::invalid(format!("'{}' is no keyspace", keyspace.escape_debug())));
+        }
+        let mut snapshot = Snapshot::default();
+        for (number, root) in self.folders.iter().enumerate() {
+            let keyspace = root.join(keyspace);
+            if !keyspace.exists() {
+                continue;
+            }
+            for (name, _) in list(&keyspace)?.into_iter().filter(|(_, kind)| *kind == Kind::Folder) {
+                let Some((table, id)) = name.rsplit_once('-').filter(|(table, id)| is_name(table) && is_table_id(id))
+                else {
+                    continue;
+                };
+                let folder = keyspace.join(&name).join("snapshots").join(tag);
+                if !folder.exists() {
+                    continue;
+                }
+                let folder = self.within(&folder)?;
+                snapshot.tables.insert((table.to_owned(), id.to_owned()));
+                snapshot.take(number, table, id, None, &folder)?;
+                for (index, _) in list(&folder)?.into_iter().filter(|(_, kind)| *kind == Kind::Folder) {
+                    if is_index(&index) {
+                        snapshot.take(number, table, id, Some(&index), &self.within(&folder.join(&index))?)?;
+                    } else {
+                        snapshot.odd.push(format!("{table}/{index}"));
+                    }
+                }
+            }
+        }
+        snapshot.sstables.sort_by(|one, other| {
+            let key =
+                |found: &Found| (found.table.clone(), found.id.clone(), found.index.clone(), found.sstable.clone());
+            key(one).cmp(&key(other))
+        });
+        Ok(snapshot)
+    }
+
+    /// Where the files of a piece are.
+    pub(crate) fn place(&self, detail: &FilesDetail) -> Result<PathBuf> {
+        let folder = self.folder(detail.folder)?;
+        let table = folder.join(&detail.keyspace).join(format!("{}-{}", detail.table, detail.id));
+        let snapshot = table.join("snapshots").join(&detail.tag);
+        self.within(&detail.index.as_ref().map_or_else(|| snapshot.clone(), |index| snapshot.join(index)))
+    }
+
+    /// The files of an SSTable with their sizes and hashes: those that are not in `memory` are read.
+    pub(crate) fn hash(&self, keyspace: &str, tag: &str, found: &Found, memory: &Memory) -> Result<Vec<FileDetail>> {
+        let detail = FilesDetail {
+            keyspace: keyspace.to_owned(),
+            table: found.table.clone(),
+            id: found.id.clone(),
+            node: String::new(),
+            index: found.index.clone(),
+            folder: found.folder,
+            tag: tag.to_owned(),
+            files: Vec::new(),
+        };
+        let folder = self.place(&detail)?;
+        found.files.iter().map(|name| hash_of(&folder.join(name), name, memory)).collect()
+    }
+}
+
+impl Snapshot {
+    fn take(&mut self, folder: usize, table: &str, id: &str, index: Option<&str>, path: &Path) -> Result<()> {
+        let mut sstables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, kind) in list(path)? {
+            match Component::of(&name) {
+                Some(component) if kind == Kind::File => {
+                    sstables.entry(component.sstable.to_owned()).or_default().push(name);
+                }
+                _ if kind == Kind::Folder || BESIDE.contains(&name.as_str()) => {}
+                _ => self.odd.push(format!("{table}/{name}")),
+            }
+        }
+        self.sstables.extend(sstables.into_iter().map(|(sstable, files)| Found {
+            folder,
+            table: table.to_owned(),
+            id: id.to_owned(),
+            index: index.map(str::to_owned),
+            sstable,
+            files,
+        }));
+        Ok(())
+    }
+}
+
+fn hash_of(path: &Path, name: &str, memory: &Memory) -> Result<FileDetail> {
+    let mut file = fs::File::open(path).map_err(at(path))?;
+    let meta = file.metadata().map_err(at(path))?;
+    if let Some(blake3) = memory.find(&meta) {
+        return Ok(FileDetail { name: name.to_owned(), size: meta.len(), blake3 });
+    }
+    let (mut hash, mut size, mut chunk) = (blake3::Hasher::new(), 0, vec![0; CHUNK]);
+    loop {
+        let read = file.read(&mut chunk).map_err(at(path))?;
+        if read == 0 {
+            break;
+        }
+        hash.update(chunk.get(..read).unwrap_or_default());
+        size += read as u64;
+    }
+    let blake3 = hash.finalize().to_hex().to_string();
+    if size == meta.len() {
+        memory.keep(&meta, blake3.clone());
+    }
+    Ok(FileDetail { name: name.to_owned(), size, blake3 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strongroom_core::ErrorKind;
+
+    const ID: &str = "34551da0e96811f1bbb34dcd0ea53151";
+
+    fn put(root: &Path, path: &str) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+
+    #[test]
+    fn a_snapshot_is_found_in_all_data_folders_with_its_indexes() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let table = format!("app/users-{ID}");
+        for name in
+            ["nb-1-big-Data.db", "nb-1-big-TOC.txt", "manifest.json", ".by_name/nb-1-big-Data.db", "what.is.this"]
+        {
+            put(one.path(), &format!("{table}/snapshots/t/{name}"));
+        }
+        put(two.path(), &format!("{table}/snapshots/t/nb-2-big-Data.db"));
+        put(two.path(), &format!("{table}/snapshots/other/nb-3-big-Data.db"));
+        put(two.path(), &format!("{table}/nb-4-big-Data.db"));
+        put(two.path(), "app/no-table/snapshots/t/nb-5-big-Data.db");
+        let files = NodeFiles::open(&[one.path().to_owned(), two.path().to_owned()]).unwrap();
+        let snapshot = files.snapshot("app", "t").unwrap();
+        let found: Vec<_> = snapshot
+            .sstables
+            .iter()
+            .map(|found| (found.folder, found.index.as_deref(), found.sstable.as_str()))
+            .collect();
+        assert_eq!(found, [(0, None, "nb-1-big"), (1, None, "nb-2-big"), (0, Some(".by_name"), "nb-1-big")]);
+        assert_eq!(snapshot.odd, ["users/what.is.this"]);
+        assert_eq!(snapshot.tables.len(), 1);
+        let memory = Memory::default();
+        for _ in 0..2 {
+            let hashed = files.hash("app", "t", &snapshot.sstables[0], &memory).unwrap();
+            assert_eq!((hashed[0].size, hashed[0].blake3.as_str()), (1, blake3::hash(b"x").to_hex().as_str()));
+        }
+        // Written anew, with another time, it is another file.
+        let changed = one.path().join(format!("{table}/snapshots/t/nb-1-big-Data.db"));
+        fs::write(&changed, "y").unwrap();
+        fs::File::options().write(true).open(&changed).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        let hashed = files.hash("app", "t", &snapshot.sstables[0], &memory).unwrap();
+        assert_eq!(hashed[0].blake3, blake3::hash(b"y").to_hex().to_string());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_out_is_refused() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        put(outside.path(), "nb-1-big-Data.db");
+        let snapshots = root.path().join(format!("app/users-{ID}/snapshots"));
+        fs::create_dir_all(&snapshots).unwrap();
+        std::os::unix::fs::symlink(outside.path(), snapshots.join("t")).unwrap();
+        let files = NodeFiles::open(&[root.path().to_owned()]).unwrap();
+        let error = files.snapshot("app", "t").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
+        assert!(files.snapshot("../app", "t").is_err() && files.snapshot("app", "../t").is_err());
+        assert!(NodeFiles::open(&["/no/such/folder".into()]).unwrap_err().advice().unwrap().contains("data-folders"));
+    }
+}

@@ -1,0 +1,192 @@
+//! Taking a snapshot, and cutting it into pieces.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde_json::{Value, json};
+use strongroom_core::cluster::{FreezeRequest, Frozen, FrozenPart, PieceSpec};
+use strongroom_core::model::{Filter, Window};
+use strongroom_core::{Error, Result};
+
+use crate::CassandraCluster;
+use crate::cluster::blocking;
+use crate::describe::is_part;
+use crate::node::NodeFacts;
+use crate::piece::{PieceDetail, pieces_of};
+use crate::schema::Schema;
+
+/// What the names of our snapshots begin with.
+const PREFIX: &str = "strongroom-";
+/// How often a snapshot is taken anew because the schema changed meanwhile.
+const ATTEMPTS: u32 = 3;
+/// How many SSTables are hashed at once.
+const HASHED_AT_ONCE: usize = 4;
+
+type Schemas = BTreeMap<String, Schema>;
+
+impl CassandraCluster {
+    pub(crate) async fn freeze_now(&self, request: &FreezeRequest) -> Result<Frozen> {
+        let there = self.node().tables().await?;
+        let wanted: BTreeMap<String, Filter> = match &request.scope.parts {
+            Some(parts) => parts.clone(),
+            None => there.keys().filter(|name| is_part(name)).map(|name| (name.clone(), Filter::default())).collect(),
+        };
+        for (part, filter) in &wanted {
+            if !is_part(part) || !there.contains_key(part) {
+                return Err(Error::not_found(format!("the cluster has no keyspace '{part}' that could be backed up")));
+            }
+            check_filter(part, filter)?;
+        }
+        if request.since.keys().any(|part| wanted.contains_key(part)) {
+            return Err(Error::broken_chain("a node tells no changes since a moment").hint(
+                "take a base: files that were stored before are not stored again, so it costs what an incremental would",
+            ));
+        }
+        if wanted.is_empty() {
+            return Ok(Frozen { parts: Vec::new(), failed: BTreeMap::new(), token: Value::Null });
+        }
+        let facts = self.facts().await?;
+        if facts.mode != "NORMAL" {
+            return Err(Error::unavailable(format!("the node is {}, not NORMAL: it does not take part", facts.mode)));
+        }
+        let keyspaces: Vec<String> = wanted.keys().cloned().collect();
+        for _ in 0..ATTEMPTS {
+            let tag = self.tag()?;
+            let token = json!({"tag": tag, "keyspaces": keyspaces});
+            let outcome = self.snapshot(&tag, &keyspaces, &facts, &wanted, &there).await;
+            match outcome {
+                Ok(Some((parts, failed))) => return Ok(Frozen { parts, failed, token }),
+                Ok(None) => self.node().clear_snapshot(&tag, &keyspaces).await?,
+                Err(error) => {
+                    return Err(match self.node().clear_snapshot(&tag, &keyspaces).await {
+                        Ok(()) => error,
+                        Err(_) => error.hint(format!("delete what is left: nodetool clearsnapshot -t {tag}")),
+                    });
+                }
+            }
+        }
+        Err(Error::unavailable("the schema changed with every snapshot").hint("try again when it does not"))
+    }
+
+    fn tag(&self) -> Result<String> {
+        let random = u64::from_le_bytes(self.environment().random()?);
+        Ok(format!("{PREFIX}{random:016x}"))
+    }
+
+    async fn schemas(&self, keyspaces: &[String]) -> Result<Schemas> {
+        let mut schemas = Schemas::new();
+        for keyspace in keyspaces {
+            schemas
+                .insert(keyspace.clone(), Schema::new(keyspace, self.cql().describe(self.config(), keyspace).await?));
+        }
+        Ok(schemas)
+    }
+
+    /// One snapshot of all keyspaces; `None` if it does not fit the schema, which changed meanwhile.
+    async fn snapshot(
+        &self,
+        tag: &str,
+        keyspaces: &[String],
+        facts: &NodeFacts,
+        wanted: &BTreeMap<String, Filter>,
+        there: &BTreeMap<String, BTreeSet<String>>,
+    ) -> Result<Option<(Vec<FrozenPart>, BTreeMap<String, String>)>> {
+        let schemas = self.schemas(keyspaces).await?;
+        // The node's own clock. It counts milliseconds: what came within the first may be missing, of the last be in.
+        let until = self.cql().now(self.config()).await?;
+        self.node().take_snapshot(tag, keyspaces).await?;
+        let settled = self.cql().now(self.config()).await?.plus_micros(1000);
+        if self.schemas(keyspaces).await? != schemas {
+            return Ok(None);
+        }
+        let window = Window::new(None, until, settled)?;
+        let node = self.node_piece(facts).await?;
+        let (mut parts, mut failed) = (Vec::new(), BTreeMap::new());
+        for (part, filter) in wanted {
+            let frozen = FrozenPart { filter: filter.clone(), ..FrozenPart::base(part.clone(), window) };
+            let tables = there.get(part).cloned().unwrap_or_default();
+            let Some(schema) = schemas.get(part) else { continue };
+            match self.cut(frozen, tag, facts, tables, schema, node.clone()).await {
+                Ok(frozen) => parts.push(frozen),
+                Err(error) => {
+                    failed.insert(part.clone(), error.to_string());
+                }
+            }
+        }
+        Ok(Some((parts, failed)))
+    }
+
+    /// Cuts the snapshot of one keyspace into pieces.
+    async fn cut(
+        &self,
+        mut part: FrozenPart,
+        tag: &str,
+        facts: &NodeFacts,
+        tables: BTreeSet<String>,
+        schema: &Schema,
+        node: PieceSpec,
+    ) -> Result<FrozenPart> {
+        let files = self.files().await?.clone();
+        let (keyspace, of) = (part.part.clone(), tag.to_owned());
+        let snapshot = blocking(move || files.snapshot(&keyspace, &of)).await?;
+        let meant = |table: &str| part.filter.tables.as_ref().is_none_or(|tables| tables.contains(table));
+        let lost =
+            tables.iter().filter(|table| meant(table) && !snapshot.tables.iter().any(|(name, _)| name == *table));
+        part.missing.extend(lost.map(|table| format!("table '{table}': its snapshot is in none of the data folders")));
+        let others = facts.hosts.iter().filter(|(_, id)| **id != facts.host_id);
+        part.missing.extend(others.map(|(address, id)| format!("node {id} at {address}: only one node is read")));
+        part.notes.extend(snapshot.odd.iter().map(|name| format!("'{name}' belongs to no SSTable and is left out")));
+        part.pieces.push(PieceDetail::schema(schema.to_text()?)?);
+        part.pieces.push(node);
+        let sstables: Vec<_> = snapshot.sstables.into_iter().filter(|found| meant(&found.table)).collect();
+        let hashed = stream::iter(sstables).map(|found| self.hashed(&part.part, tag, &facts.host_id, found));
+        let pieces: Vec<Vec<PieceSpec>> = hashed.buffered(HASHED_AT_ONCE).try_collect().await?;
+        part.pieces.extend(pieces.into_iter().flatten());
+        Ok(part)
+    }
+
+    async fn hashed(
+        &self,
+        keyspace: &str,
+        tag: &str,
+        host: &str,
+        found: crate::files::Found,
+    ) -> Result<Vec<PieceSpec>> {
+        let (this, files) = (self.clone(), self.files().await?.clone());
+        let (keyspace, tag, host) = (keyspace.to_owned(), tag.to_owned(), host.to_owned());
+        blocking(move || {
+            let hashed = files.hash(&keyspace, &tag, &found, this.memory())?;
+            pieces_of(&keyspace, &host, &tag, &found, hashed)
+        })
+        .await
+    }
+
+    /// What the node is, for people.
+    async fn node_piece(&self, facts: &NodeFacts) -> Result<PieceSpec> {
+        let body = json!({
+            "version": facts.version, "cluster": facts.cluster, "host-id": facts.host_id, "partitioner": facts.partitioner,
+            "schema-version": facts.schema, "tokens": facts.tokens, "ring": facts.ring, "hosts": facts.hosts,
+            "settings": self.cql().settings(self.config()).await?,
+        });
+        PieceDetail::node(&facts.host_id, body.to_string())
+    }
+
+    /// Deletes the snapshot of a freeze.
+    pub(crate) async fn let_go(&self, frozen: &Frozen) -> Result<()> {
+        let Some(tag) = frozen.token["tag"].as_str() else { return Ok(()) };
+        let keyspaces = frozen.token["keyspaces"].as_array().into_iter().flatten();
+        let keyspaces: Vec<String> = keyspaces.filter_map(Value::as_str).map(str::to_owned).collect();
+        if !tag.starts_with(PREFIX) || keyspaces.is_empty() {
+            return Err(Error::invalid("what is to be let go is no snapshot of ours"));
+        }
+        self.node().clear_snapshot(tag, &keyspaces).await
+    }
+}
+
+/// Files are taken whole, so a filter can only name tables.
+pub(crate) fn check_filter(part: &str, filter: &Filter) -> Result<()> {
+    if filter.bins.is_some() || filter.partitions.is_some() || filter.expression.is_some() {
+        return Err(Error::unsupported(format!("part '{part}': only tables can be chosen of a Cassandra keyspace")));
+    }
+    Ok(())
+}
