@@ -38,7 +38,7 @@ impl CassandraCluster {
             check_filter(part, filter)?;
         }
         if request.since.keys().any(|part| wanted.contains_key(part)) {
-            return Err(Error::broken_chain("a node tells no changes since a moment").hint(
+            return Err(Error::unsupported("a node tells no changes since a moment").hint(
                 "take a base: files that were stored before are not stored again, so it costs what an incremental would",
             ));
         }

@@ -14,7 +14,7 @@ use crate::commands::{
 use crate::context::Context;
 
 const NAMES: &str = "\
-A CLUSTER is a name from strongroom.toml or a URL: embedded:FILE, aerospike://HOST:3000. \
+A CLUSTER is a name from strongroom.toml or a URL: embedded:FILE, aerospike://HOST:3000, cassandra://HOST:9042. \
 A REPOSITORY is a name from strongroom.toml or a URL: \
 file:/path, s3://bucket/prefix, azblob://container/prefix, gcs://bucket/prefix.";
 

@@ -21,6 +21,7 @@ pub use listing::Listing;
 pub use open::{Access, Strongroom};
 pub use repository::OpenRepository;
 pub use strongroom_aerospike as aerospike;
+pub use strongroom_cassandra as cassandra;
 pub use strongroom_codec as codec;
 pub use strongroom_core as core;
 pub use strongroom_core::engine::{

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use strongroom_aerospike::{AerospikeCluster, AerospikeConfig};
+use strongroom_cassandra::{CassandraCluster, CassandraConfig};
 use strongroom_codec::{KeyRing, PlainRegistry, ReaderKey};
 use strongroom_core::engine::{PruneRequest, Removal};
 use strongroom_core::environment::Environment;
@@ -76,20 +77,24 @@ impl Strongroom {
         &self.environment
     }
 
-    /// The cluster of that name in the profiles or at that URL: `embedded:FILE`, `aerospike://host:3000`. An embedded one must
-    /// be there: a mistyped source of a backup is no empty cluster. A live one is asked when it is first used.
+    /// The cluster of that name in the profiles or at that URL: `embedded:FILE`, `aerospike://host:3000`,
+    /// `cassandra://127.0.0.1:9042`. An embedded one must be there: a mistyped source of a backup is no empty cluster. A live
+    /// one is asked when it is first used.
     ///
     /// # Errors
-    /// `Invalid` for anything else; as [`Strongroom::embedded`] and [`AerospikeConfig::from_url`].
+    /// `Invalid` for anything else; as [`Strongroom::embedded`], [`AerospikeConfig::from_url`] and [`CassandraConfig::from_url`].
     pub fn cluster(&self, name_or_url: &str) -> Result<Arc<dyn Cluster>> {
         self.opened(name_or_url, Access::Write)
     }
 
     fn opened(&self, name_or_url: &str, access: Access) -> Result<Arc<dyn Cluster>> {
-        match self.aerospike(name_or_url)? {
-            Some(live) => Ok(Arc::new(live)),
-            None => Ok(Arc::new(self.embedded(name_or_url, access)?)),
+        if let Some(live) = self.aerospike(name_or_url)? {
+            return Ok(Arc::new(live));
         }
+        if let Some(node) = self.cassandra(name_or_url)? {
+            return Ok(Arc::new(node));
+        }
+        Ok(Arc::new(self.embedded(name_or_url, access)?))
     }
 
     /// The live Aerospike cluster of that name in the profiles or at `aerospike://host:3000`; `None` for any other one.
@@ -109,6 +114,25 @@ impl Strongroom {
             AerospikeConfig::from_url(url)?
         };
         AerospikeCluster::open(config, &self.environment).map(Some)
+    }
+
+    /// The Cassandra node of that name in the profiles or at `cassandra://127.0.0.1:9042`; `None` for any other cluster.
+    /// Nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// As [`CassandraConfig::from_url`].
+    pub fn cassandra(&self, name_or_url: &str) -> Result<Option<CassandraCluster>> {
+        let profile = self.profiles.clusters.get(name_or_url);
+        let config = if let Some(config) = profile.and_then(|profile| profile.cassandra.clone()) {
+            config
+        } else {
+            let url = profile.map_or(name_or_url, |profile| profile.url.as_str());
+            if !url.starts_with(strongroom_cassandra::SCHEME) {
+                return Ok(None);
+            }
+            CassandraConfig::from_url(url)?
+        };
+        CassandraCluster::open(config, &self.environment).map(Some)
     }
 
     /// The same, only to be looked at: an embedded cluster's file is not changed.
@@ -147,9 +171,9 @@ impl Strongroom {
     pub fn embedded(&self, name_or_url: &str, access: Access) -> Result<EmbeddedCluster> {
         let Some(path) = self.embedded_path(name_or_url)? else {
             return Err(Error::invalid(format!(
-                "'{name_or_url}' is neither a cluster of the profiles nor embedded:FILE nor aerospike://HOST"
+                "'{name_or_url}' is neither a cluster of the profiles nor embedded:FILE, aerospike://HOST or cassandra://HOST"
             ))
-            .hint("write embedded:FILE or aerospike://HOST:3000, or add it to strongroom.toml"));
+            .hint("write embedded:FILE, aerospike://HOST:3000 or cassandra://HOST:9042, or add it to strongroom.toml"));
         };
         let environment = self.environment.clone();
         match access {

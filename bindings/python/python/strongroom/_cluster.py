@@ -31,7 +31,8 @@ class Cluster:
 
     @classmethod
     def open(cls, cluster: str, *, profiles: str | os.PathLike[str] | None = None) -> Cluster:
-        """Opens a cluster by its name in the profiles or its URL: ``embedded:FILE``, ``aerospike://HOST:3000``.
+        """Opens a cluster by its name in the profiles or its URL: ``embedded:FILE``, ``aerospike://HOST:3000``,
+        ``cassandra://HOST:9042``.
 
         A live one is asked when it is first used.
         """

@@ -2,10 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use strongroom_cassandra::{Import, JmxAddress, JmxNode, NodeControl as _};
+use strongroom_cassandra::{Import, JmxAddress, JmxLogin, JmxNode, NodeControl as _};
 use strongroom_core::ErrorKind;
+use strongroom_secret::Secret;
 
-use crate::server::{NODE, free_ports};
+use crate::server::{NODE, Server, free_ports};
+
+impl Server {
+    /// Its management, logged in with this password.
+    pub(crate) fn jmx_with(&self, password: &str) -> JmxNode {
+        let login = JmxLogin { user: "backup".to_owned(), password: Secret::text(password) };
+        JmxNode::new(JmxAddress::new("127.0.0.1", self.jmx), Some(login))
+    }
+
+    /// Its management.
+    pub(crate) fn jmx(&self) -> JmxNode {
+        self.jmx_with("testsecret123")
+    }
+}
 
 /// A keyspace that every node has, and whose tables no test changes.
 const KEYSPACE: &str = "system_distributed";

@@ -9,9 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 
-use strongroom_cassandra::{JmxAddress, JmxLogin, JmxNode};
-use strongroom_secret::Secret;
-
 /// The node of this test binary: starting one takes seconds, so that tests share it and keep to keyspaces of their own.
 pub(crate) static NODE: LazyLock<Server> = LazyLock::new(Server::start);
 
@@ -29,7 +26,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a node with an empty folder, fetching Cassandra if need be.
     pub(crate) fn start() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/cassandra");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../strongroom-cassandra/tests/servers/cassandra");
         let mut last = String::new();
         // Between choosing free ports and the server's taking them, somebody else may.
         for _ in 0..3 {
@@ -58,17 +55,6 @@ impl Server {
     /// Where it keeps tables.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.join("data")
-    }
-
-    /// Its management, logged in with this password.
-    pub(crate) fn jmx_with(&self, password: &str) -> JmxNode {
-        let login = JmxLogin { user: "backup".to_owned(), password: Secret::text(password) };
-        JmxNode::new(JmxAddress::new("127.0.0.1", self.jmx), Some(login))
-    }
-
-    /// Its management.
-    pub(crate) fn jmx(&self) -> JmxNode {
-        self.jmx_with("testsecret123")
     }
 }
 

@@ -5,6 +5,10 @@ mod adopting;
 mod aerospike;
 #[cfg(unix)]
 mod bad_input;
+mod cassandra;
+#[path = "../../../strongroom-cassandra/tests/it/server.rs"]
+#[expect(dead_code, reason = "the tests of nodes use all of it")]
+mod cassandra_node;
 mod cloud;
 mod commands;
 mod demo;

@@ -2,7 +2,7 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::Profiles;
+use super::{ClusterProfile, Profiles};
 use crate::keys::seals;
 
 /// Something in the profiles that makes no sense.
@@ -16,6 +16,18 @@ pub struct Problem {
     pub advice: String,
 }
 
+impl ClusterProfile {
+    /// The fields that say where it is: one, unless something is wrong.
+    fn ways(&self) -> Vec<&'static str> {
+        let ways = [
+            ("url", !self.url.is_empty()),
+            ("aerospike", self.aerospike.is_some()),
+            ("cassandra", self.cassandra.is_some()),
+        ];
+        ways.into_iter().filter(|(_, there)| *there).map(|(way, _)| way).collect()
+    }
+}
+
 impl Profiles {
     /// Everything in the profiles that makes no sense. Nothing is opened for it and no secret is read.
     #[must_use]
@@ -26,23 +38,25 @@ impl Profiles {
             found.push(Problem { at, what, advice: advice.to_owned() });
         };
         for (name, cluster) in &self.clusters {
-            let at = ["clusters", name, if cluster.aerospike.is_some() { "aerospike" } else { "url" }];
-            match &cluster.aerospike {
-                None if cluster.url.is_empty() => {
+            match cluster.ways()[..] {
+                [] => {
                     let what = format!("cluster '{name}' has no url");
-                    problem(&at, what, "write embedded:FILE or aerospike://HOST:3000");
+                    let advice = "write embedded:FILE, aerospike://HOST:3000 or cassandra://HOST:9042";
+                    problem(&["clusters", name, "url"], what, advice);
                 }
-                Some(_) if !cluster.url.is_empty() => {
-                    let what = format!("cluster '{name}' has both url and aerospike");
-                    problem(&["clusters", name, "url"], what, "give it one of them");
+                [one, other, ..] => {
+                    let what = format!("cluster '{name}' has both {one} and {other}");
+                    problem(&["clusters", name, one], what, "give it one of them");
                 }
-                Some(config) => {
-                    if let Err(error) = config.check() {
+                [way] => {
+                    let aerospike = cluster.aerospike.iter().map(strongroom_aerospike::AerospikeConfig::check);
+                    let cassandra = cluster.cassandra.iter().map(strongroom_cassandra::CassandraConfig::check);
+                    for error in aerospike.chain(cassandra).filter_map(Result::err) {
                         let what = format!("cluster '{name}': {}", error.message());
-                        problem(&at, what, error.advice().unwrap_or("docs/aerospike.md lists the options"));
+                        let advice = format!("docs/{way}.md lists the options");
+                        problem(&["clusters", name, way], what, error.advice().unwrap_or(&advice));
                     }
                 }
-                None => {}
             }
         }
         for (name, repository) in &self.repositories {

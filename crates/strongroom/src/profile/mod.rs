@@ -8,6 +8,10 @@
 //! seeds = ["db1:3000", "db2:3000"]
 //! login = { user = "backup", password = { env = "AEROSPIKE_PASSWORD" } }
 //!
+//! [clusters.node.cassandra]
+//! host = "127.0.0.1"
+//! jmx = { login = { user = "backup", password = { file = "/etc/strongroom/jmx" } } }
+//!
 //! [repositories.main]
 //! url = "s3://backups/app?region=eu-central-1"
 //! codecs = "zstd:1,seal"
@@ -29,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use strongroom_aerospike::AerospikeConfig;
+use strongroom_cassandra::CassandraConfig;
 use strongroom_core::model::PartName;
 use strongroom_core::planner::RetentionPolicy;
 use strongroom_core::units::Span;
@@ -59,12 +64,15 @@ pub struct Profiles {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterProfile {
-    /// Where it is, such as `embedded:/var/lib/app.redb` or `aerospike://db1:3000`. Either this or `aerospike`.
+    /// Where it is, such as `embedded:/var/lib/app.redb` or `aerospike://db1:3000`. Either this, `aerospike` or `cassandra`.
     #[serde(default)]
     pub url: String,
     /// A live Aerospike cluster in full, where a URL does not say enough.
     #[serde(default)]
     pub aerospike: Option<AerospikeConfig>,
+    /// A Cassandra node in full, likewise.
+    #[serde(default)]
+    pub cassandra: Option<CassandraConfig>,
 }
 
 /// One repository.
@@ -195,6 +203,9 @@ mod tests {
             (2, "no url", "[clusters.app]\nurl = ''\n"),
             (2, "both url and aerospike", "[clusters.app]\nurl = 'aerospike://a'\naerospike = { seeds = ['a'] }\n"),
             (2, "no address", "[clusters.app]\naerospike = { }\n"),
+            (2, "both url and cassandra", "[clusters.app]\nurl = 'cassandra://a'\ncassandra = { host = 'a' }\n"),
+            (2, "both aerospike and cassandra", "[clusters.app]\naerospike = { seeds = ['a'] }\ncassandra = { }\n"),
+            (2, "no absolute path", "[clusters.app]\ncassandra = { staging = 'here' }\n"),
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text}");
