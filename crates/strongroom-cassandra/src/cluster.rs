@@ -33,7 +33,7 @@ struct Inner {
     cql: Cql,
     files: OnceCell<NodeFiles>,
     memory: Memory,
-    /// One restore at a time changes tables.
+    /// One call at a time begins a restore or changes tables.
     loading: Mutex<()>,
 }
 
@@ -174,7 +174,13 @@ impl Cluster for CassandraCluster {
         outline: &RestoreOutline,
         options: &RestoreOptions,
     ) -> Result<RestoreSession> {
-        self.begin_session(id, outline, options).await
+        let (this, outline, options) = (self.clone(), outline.clone(), options.clone());
+        // A call that was dropped must not write down the beginning after the next one went on.
+        let begin = async move {
+            let _alone = this.loading().lock().await;
+            this.begin_session(id, &outline, &options).await
+        };
+        to_its_end(begin, |_| async {}).await
     }
 
     async fn write(

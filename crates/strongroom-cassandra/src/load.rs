@@ -64,12 +64,13 @@ impl CassandraCluster {
             });
             // Without definitions the tables must be there; that is looked at next.
             let Some(bytes) = bytes.await? else { continue };
-            let schema = Schema::of(&bytes)?;
+            let target = course.options.target_of(part);
+            let schema = Schema::of(&bytes)?.renamed(target);
             let there =
-                if keyspaces.contains(part) { self.cql().describe(self.config(), part).await? } else { Vec::new() };
+                if keyspaces.contains(target) { self.cql().describe(self.config(), target).await? } else { Vec::new() };
             let comparison = schema.against(&there, filter.tables.as_ref());
             missing.extend(comparison.missing);
-            differences.extend(comparison.differences.into_iter().map(|what| format!("keyspace '{part}', {what}")));
+            differences.extend(comparison.differences.into_iter().map(|what| format!("keyspace '{target}', {what}")));
         }
         if !differences.is_empty() && !self.config().restore.force {
             return Err(Error::invalid(format!("the schema is another: {}", differences.join("; ")))
@@ -94,6 +95,7 @@ impl CassandraCluster {
     /// Empties what is about to be filled. Views are emptied with their tables.
     async fn empty(&self, course: &Course, there: &BTreeMap<String, BTreeSet<String>>) -> Result<()> {
         for (part, filter) in &course.parts {
+            let part = course.options.target_of(part);
             let views = self.cql().views(self.config(), part).await?;
             for table in there.get(part).into_iter().flatten().filter(|table| !views.contains(*table)) {
                 if filter.tables.as_ref().is_none_or(|tables| tables.contains(table)) {

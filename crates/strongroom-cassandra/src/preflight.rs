@@ -5,15 +5,12 @@ use strongroom_core::cluster::{Conflict, Preflight, RestoreOptions, RestoreOutli
 
 use crate::CassandraCluster;
 use crate::cluster::blocking;
-use crate::describe::is_part;
 use crate::session::objections;
 
 impl CassandraCluster {
     pub(crate) async fn preflight(&self, outline: &RestoreOutline, options: &RestoreOptions) -> Result<Preflight> {
         let mut found = Preflight::default();
         found.refusals.extend(objections(outline, options).iter().map(ToString::to_string));
-        let own = outline.parts.keys().filter(|part| !is_part(part));
-        found.refusals.extend(own.map(|part| format!("keyspace '{part}' belongs to the cluster itself")));
         if options.conflict == Conflict::Keep {
             found
                 .refusals
@@ -24,7 +21,7 @@ impl CassandraCluster {
             found.refusals.push(format!("the node is {}, not NORMAL", facts.mode));
         }
         let keyspaces = self.cql().keyspaces(self.config()).await?;
-        for part in outline.parts.keys() {
+        for part in outline.parts.keys().map(|part| options.target_of(part)) {
             if !keyspaces.contains(part) {
                 if options.no_definitions && !options.no_data {
                     found.refusals.push(format!("the cluster has no keyspace '{part}', and definitions are left out"));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use strongroom_core::{Error, Result};
 
 use crate::cql::Definition;
-use crate::script::statements;
+use crate::script::{in_keyspace, statements};
 
 /// The form of the piece.
 const FORMAT: u32 = 1;
@@ -46,6 +46,20 @@ impl Schema {
                 .hint("a newer strongroom reads it"));
         }
         Ok(schema)
+    }
+
+    /// The same in another keyspace.
+    pub(crate) fn renamed(mut self, to: &str) -> Self {
+        if self.keyspace == to {
+            return self;
+        }
+        for definition in &mut self.definitions {
+            definition.text = in_keyspace(&definition.text, &self.keyspace, to);
+            if definition.kind == "keyspace" {
+                to.clone_into(&mut definition.name);
+            }
+        }
+        Self { keyspace: to.to_owned(), ..self }
     }
 
     /// Compares with what a node has; nothing if the keyspace is not there. Of definitions of a table that is left out

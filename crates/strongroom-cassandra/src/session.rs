@@ -1,7 +1,7 @@
 //! Restores in progress: a folder for each, on the node. It holds everything that is to be restored, and how far it came, so
 //! that any process on the node goes on with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use strongroom_core::{Error, ErrorKind, Result};
 use crate::CassandraCluster;
 use crate::cluster::blocking;
 use crate::component::is_name;
+use crate::describe::is_part;
 use crate::freeze::check_filter;
 
 /// How far a restore came.
@@ -33,6 +34,7 @@ pub(crate) enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Course {
     pub(crate) phase: Phase,
+    /// By their names in the backup.
     pub(crate) parts: BTreeMap<String, Filter>,
     pub(crate) options: RestoreOptions,
 }
@@ -51,10 +53,10 @@ impl Stage {
         self.0.join("unfinished")
     }
 
-    /// Where the files of a table belong. Those of several nodes may have the same names; the last two folders must be named
+    /// Where the files of a table belong, under the keyspace's new name. Those of several nodes may have the same names; the last two folders must be named
     /// like keyspace and table, or a node finds nothing in them (`Descriptor.fromFileWithComponent` of Cassandra 5.0).
-    pub(crate) fn table(&self, part: &str, table: &str, node: &str) -> PathBuf {
-        self.data().join(node).join(part).join(table)
+    pub(crate) fn table(&self, keyspace: &str, table: &str, node: &str) -> PathBuf {
+        self.data().join(node).join(keyspace).join(table)
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -111,12 +113,19 @@ fn put(folder: &Path, file: &Path, bytes: &[u8]) -> Result<()> {
 /// What can be said against an outline before anything is touched.
 pub(crate) fn objections(outline: &RestoreOutline, options: &RestoreOptions) -> Vec<Error> {
     let mut found = Vec::new();
-    if options.rename.iter().any(|(from, to)| from != to) {
-        found.push(Error::unsupported("a keyspace can't be restored under another name yet"));
-    }
+    let mut targets = BTreeSet::new();
     for (part, detail) in &outline.parts {
-        if !is_name(part) {
-            found.push(Error::invalid(format!("'{}' is no name of a keyspace", part.escape_debug())));
+        let target = options.target_of(part);
+        for name in BTreeSet::from([part.as_str(), target]) {
+            if !is_name(name) {
+                found.push(Error::invalid(format!("'{}' is no name of a keyspace", name.escape_debug())));
+            }
+        }
+        if !is_part(target) {
+            found.push(Error::invalid(format!("keyspace '{target}' belongs to the cluster itself")));
+        }
+        if !targets.insert(target) {
+            found.push(Error::invalid(format!("two keyspaces would become '{target}'")));
         }
         found.extend(check_filter(part, &detail.filter).err());
     }

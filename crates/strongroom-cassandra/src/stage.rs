@@ -71,13 +71,16 @@ impl CassandraCluster {
                 while body.next().await?.is_some() {}
                 Ok(Applied::default())
             }
-            PieceDetail::Schema(_) => {
+            PieceDetail::Schema(wanted) => {
                 let mut bytes = Vec::new();
                 while let Some(chunk) = body.next().await? {
                     if bytes.len() + chunk.len() > MOST_SCHEMA {
                         return Err(other(&piece.name, "a schema is smaller"));
                     }
                     bytes.extend_from_slice(&chunk);
+                }
+                if bytes != wanted.as_bytes() {
+                    return Err(other(&piece.name, "it is another schema"));
                 }
                 let schema = Schema::of(&bytes)?;
                 if schema.keyspace != part {
@@ -91,7 +94,8 @@ impl CassandraCluster {
                 // Files of a secondary index are made anew from the table's.
                 let wanted = meant && files.index.is_none() && !session.options.no_data;
                 let count = files.files.len() as u64;
-                self.files_of(&stage, part, &piece.name, files, body, wanted).await?;
+                let target = course.options.target_of(part);
+                self.files_of(&stage, target, &piece.name, files, body, wanted).await?;
                 Ok(match (wanted, meant) {
                     (true, _) => Applied { written: count, ..Applied::default() },
                     (false, false) => Applied { filtered: count, ..Applied::default() },
@@ -105,7 +109,7 @@ impl CassandraCluster {
     async fn files_of(
         &self,
         stage: &Stage,
-        part: &str,
+        keyspace: &str,
         piece: &str,
         files: FilesDetail,
         mut body: Body,
@@ -113,7 +117,7 @@ impl CassandraCluster {
     ) -> Result<()> {
         let attempt = u64::from_le_bytes(self.environment().random()?);
         let mut done: Vec<(PathBuf, PathBuf)> = Vec::new();
-        let place = stage.table(part, &files.table, &files.node);
+        let place = stage.table(keyspace, &files.table, &files.node);
         let mut written = async || {
             for (number, file) in files.files.iter().enumerate() {
                 let wanted = wanted && Component::of(&file.name).is_some_and(|component| !component.is_made_anew());

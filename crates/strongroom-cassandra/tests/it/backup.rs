@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use strongroom_cassandra::CassandraConfig;
 use strongroom_core::ErrorKind;
 use strongroom_core::cluster::RestoreOptions;
 use strongroom_core::model::{Filter, Scope};
@@ -31,7 +32,8 @@ async fn a_dropped_keyspace_of_every_kind_of_table_comes_back_exactly() {
     assert_eq!(wanted["users"].len(), 59);
     assert_eq!(wanted["users_by_name"].len(), 59);
 
-    let cluster = open(config(&NODE));
+    let staging = NODE.data().with_file_name("staging");
+    let cluster = open(CassandraConfig { staging: Some(staging.clone()), ..config(&NODE) });
     let repository = repository(Arc::new(MemoryStorage::new())).await;
     let committed = store(&repository, &cluster, "every_kind").await.unwrap();
     assert!(committed.totals.definitions > 0, "{committed:?}");
@@ -45,7 +47,7 @@ async fn a_dropped_keyspace_of_every_kind_of_table_comes_back_exactly() {
     assert_eq!(database.column("SELECT JSON id FROM ks.users WHERE name = 'name3'").await.len(), 9);
     assert_eq!(database.column("SELECT JSON id FROM ks.docs WHERE title = 'two'").await, [r#"{"id": 2}"#]);
     assert_eq!(database.column("SELECT JSON ks.twice(id) AS n FROM ks.docs WHERE id = 2").await, [r#"{"n": 4}"#]);
-    assert!(!NODE.data().join("strongroom-restore").exists(), "nothing is left of the restore");
+    assert!(!staging.exists(), "nothing is left of the restore");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,4 +152,36 @@ async fn another_schema_is_refused_before_anything_is_emptied() {
     assert_eq!(after["users"], before["users"]);
     assert_eq!(after["users_by_name"].len(), 59);
     assert!(after["hits"].len() == 5 && after["wide"].len() == before["wide"].len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyspace_is_restored_under_another_name_beside_itself() {
+    let database = Database::new(&NODE, "old_name").await;
+    database.fill().await;
+    let wanted = database.rows().await;
+    let cluster = open(config(&NODE));
+    let repository = repository(Arc::new(MemoryStorage::new())).await;
+    store(&repository, &cluster, "old_name").await.unwrap();
+    let moved = Database::new(&NODE, "new_name").await;
+    moved.drop_all().await;
+    let rename = |to: &str| RestoreOptions {
+        rename: [("old_name".to_owned(), to.to_owned())].into(),
+        ..RestoreOptions::default()
+    };
+    for bad in ["system_auth", "a-b", ""] {
+        let error = bring_back(&repository, &cluster, Scope::of_parts(["old_name"]), rename(bad)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{bad}: {error:?}");
+    }
+    bring_back(&repository, &cluster, Scope::of_parts(["old_name"]), rename("new_name")).await.unwrap();
+    assert_eq!(moved.rows().await, wanted);
+    assert_eq!(moved.column("SELECT JSON id FROM ks.users WHERE name = 'name3'").await.len(), 9);
+    assert_eq!(moved.column("SELECT JSON id FROM ks.docs WHERE title = 'two'").await, [r#"{"id": 2}"#]);
+    assert_eq!(moved.column("SELECT JSON ks.twice(id) AS n FROM ks.docs WHERE id = 2").await, [r#"{"n": 4}"#]);
+    // What is written to one is not in the other, and the new one is backed up like any.
+    moved.run("INSERT INTO ks.users (id, name) VALUES (500, 'new')").await;
+    assert_eq!(database.rows().await, wanted);
+    store(&repository, &cluster, "new_name").await.unwrap();
+    moved.run("TRUNCATE ks.users").await;
+    bring_back(&repository, &cluster, Scope::of_parts(["new_name"]), truncating()).await.unwrap();
+    assert_eq!(moved.rows().await["users"].len(), wanted["users"].len() + 1);
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a step that fails fails its test")]
 
 mod backup;
+mod contract;
 mod control;
 mod database;
 mod engine;
