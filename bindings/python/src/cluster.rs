@@ -7,8 +7,10 @@ use strongroom::embedded::EmbeddedCluster;
 use strongroom::{Access, Cluster as CoreCluster, Error, Result, Strongroom};
 use tokio::task::spawn_blocking;
 
+use crate::adapter::Port;
 use crate::embedded::Records;
 use crate::errors::raise;
+use crate::python_cluster::{PythonCluster, from_json};
 use crate::runtime::Owned;
 use crate::task::{Task, json};
 
@@ -29,6 +31,10 @@ impl Cluster {
         Self { held: Owned::new(Held { cluster, embedded: None }) }
     }
 
+    pub(crate) fn opened(&self, py: Python<'_>) -> PyResult<Arc<dyn CoreCluster>> {
+        Ok(Arc::clone(&self.held.get(py)?.cluster))
+    }
+
     pub(crate) fn embedded(cluster: EmbeddedCluster) -> Self {
         Self { held: Owned::new(Held { cluster: Arc::new(cluster.clone()), embedded: Some(cluster) }) }
     }
@@ -36,6 +42,13 @@ impl Cluster {
 
 #[pymethods]
 impl Cluster {
+    /// A cluster written in Python, with what it can do as JSON: see `strongroom._adapters`.
+    #[staticmethod]
+    fn of(py: Python<'_>, port: Py<PyAny>, capabilities: &str) -> PyResult<Self> {
+        let capabilities = from_json("capabilities", capabilities).map_err(|error| raise(py, &error))?;
+        Ok(Self::new(Arc::new(PythonCluster { port: Arc::new(Port::new(port)), capabilities })))
+    }
+
     /// Who it is and what it holds, as JSON.
     fn describe(&self, py: Python<'_>) -> PyResult<Task> {
         let cluster = Arc::clone(&self.held.get(py)?.cluster);
@@ -85,7 +98,7 @@ impl Party<'_> {
     pub(crate) fn found(self, py: Python<'_>) -> PyResult<Found> {
         Ok(match self {
             Self::Named(name) => Found::Named(name),
-            Self::Opened(cluster) => Found::Opened(Arc::clone(&cluster.get().held.get(py)?.cluster)),
+            Self::Opened(cluster) => Found::Opened(cluster.get().opened(py)?),
         })
     }
 }

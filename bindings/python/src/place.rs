@@ -5,6 +5,8 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use strongroom::{Result, Storage as CoreStorage, Strongroom};
 
+use crate::adapter::Port;
+use crate::python_storage::PythonStorage;
 use crate::runtime::Owned;
 
 /// A storage.
@@ -16,6 +18,19 @@ pub(crate) struct Storage {
 impl Storage {
     pub(crate) fn new(storage: Arc<dyn CoreStorage>) -> Self {
         Self { storage: Owned::new(storage) }
+    }
+
+    pub(crate) fn opened(&self, py: Python<'_>) -> PyResult<Arc<dyn CoreStorage>> {
+        self.storage.get(py).cloned()
+    }
+}
+
+#[pymethods]
+impl Storage {
+    /// A storage written in Python: see `strongroom._adapters`.
+    #[staticmethod]
+    fn of(port: Py<PyAny>) -> Self {
+        Self::new(Arc::new(PythonStorage(Arc::new(Port::new(port)))))
     }
 }
 
@@ -41,7 +56,7 @@ impl Place<'_> {
     pub(crate) fn there(self, py: Python<'_>) -> PyResult<There> {
         Ok(match self {
             Self::Named(name) => There::Named(name),
-            Self::Opened(storage) => There::Opened(Arc::clone(storage.get().storage.get(py)?)),
+            Self::Opened(storage) => There::Opened(storage.get().opened(py)?),
         })
     }
 }

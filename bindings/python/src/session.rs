@@ -88,7 +88,7 @@ impl Session {
         };
         // Opening an embedded one reads its whole file.
         blocking(py, move || {
-            let opened = if strongroom.embedded_path(&name).is_some() {
+            let opened = if strongroom.embedded_path(&name)?.is_some() {
                 Cluster::embedded(strongroom.embedded(&name, access)?)
             } else {
                 Cluster::new(strongroom.cluster(&name)?)

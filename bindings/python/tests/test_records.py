@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from strongroom import Cluster, EmbeddedCluster, NotFoundError, UnsupportedError
+from strongroom import EmbeddedCluster, NotFoundError, OpenCluster, UnsupportedError
 
 VALUES = {
     "whole": -(2**63),
@@ -44,6 +44,6 @@ def test_scans_give_everything_once(cluster: EmbeddedCluster) -> None:
 
 
 def test_a_live_cluster_gives_no_records() -> None:
-    live = Cluster.open("aerospike://127.0.0.1:1")
+    live = OpenCluster.open("aerospike://127.0.0.1:1")
     with pytest.raises(UnsupportedError):
         live._native.records()

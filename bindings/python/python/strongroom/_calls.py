@@ -10,7 +10,8 @@ from typing import Any, Literal, TypeVar
 
 from . import _native
 from . import _options as options
-from ._cluster import Cluster, party
+from ._adapters import Cluster, Storage
+from ._cluster import OpenCluster, party, storage_at
 from ._data import D
 from ._job import Call, Job
 from ._options import BackupId, BackupIds, Names, Policy, dumps
@@ -28,10 +29,10 @@ from ._reports import (
 )
 from ._time import Moment, Span, moment_to_json, span_to_json
 
-#: A cluster that is opened, its name in the profiles, its URL, or the file of an embedded one.
-ClusterLike = str | os.PathLike[str] | Cluster
-#: A storage: its name in the profiles, its URL or its folder.
-Place = str | os.PathLike[str]
+#: A cluster that is opened, one of your own, its name in the profiles, its URL, or the file of an embedded one.
+ClusterLike = str | os.PathLike[str] | OpenCluster | Cluster
+#: A storage of your own, its name in the profiles, its URL or its folder.
+Place = str | os.PathLike[str] | Storage
 
 R = TypeVar("R")
 
@@ -62,8 +63,9 @@ def _user() -> str:
 class Calls:
     """Begins calls and jobs. Each is running when it is returned: wait for it, await it, or iterate over its events."""
 
-    def __init__(self, native: _native.Repository) -> None:
+    def __init__(self, native: _native.Repository, *, on_loop: bool) -> None:
         self._native = native
+        self._on_loop = on_loop
         self.info = RepositoryInfo.from_json(json.loads(native.info()))
 
     def catalogue(self, part: Names | None = None, *, cluster: str | None = None) -> Call[Catalogue]:
@@ -200,7 +202,9 @@ class Calls:
             "pace": options.pace(limit_rate, limit_records, parallel),
             "tool": TOOL,
         }
-        return Job(self._native.backup(party(cluster), dumps(asked), codecs), BackupReport.from_json)
+        return Job(
+            self._native.backup(party(cluster, on_loop=self._on_loop), dumps(asked), codecs), BackupReport.from_json
+        )
 
     def resume(
         self,
@@ -220,7 +224,9 @@ class Calls:
             "pace": options.pace(limit_rate, limit_records, parallel),
             "tool": TOOL,
         }
-        return Job(self._native.resume(party(cluster), dumps(asked), codecs), BackupReport.from_json)
+        return Job(
+            self._native.resume(party(cluster, on_loop=self._on_loop), dumps(asked), codecs), BackupReport.from_json
+        )
 
     def restore(
         self,
@@ -275,12 +281,12 @@ class Calls:
             "pace": options.pace(limit_rate, limit_records, parallel),
         }
         native = self._native.restore(
-            party(into),
+            party(into, on_loop=self._on_loop),
             None if plan is None else plan.to_json(),
             dumps(chosen),
             dumps(asked),
-            None if journal is None else options.place(journal),
-            None if staging is None else options.place(staging),
+            None if journal is None else storage_at(journal, on_loop=self._on_loop),
+            None if staging is None else storage_at(staging, on_loop=self._on_loop),
         )
         return Job(native, RestoreReport.from_json)
 
@@ -313,7 +319,7 @@ class Calls:
             "backups": None if backups is None else options.backup_ids(backups),
             "pace": options.pace(limit_rate, None, parallel),
         }
-        return Job(self._native.copy(options.place(to), dumps(asked)), CopyReport.from_json)
+        return Job(self._native.copy(storage_at(to, on_loop=self._on_loop), dumps(asked)), CopyReport.from_json)
 
     def prune(
         self,

@@ -10,9 +10,11 @@ from types import TracebackType
 from typing import Any
 
 from . import _native
+from ._adapters import Cluster, Storage
 from ._errors import InvalidError, NotFoundError
 from ._job import Call
 from ._options import Names, names, place
+from ._ports import native_cluster, native_storage
 from ._reports import Topology
 from ._session import session
 from ._time import EPOCH, Moment, moment_to_json
@@ -23,16 +25,17 @@ Key = int | str | bytes | float
 Value = int | float | str | bytes | bool | list[Any] | dict[Any, Any]
 
 
-class Cluster:
+class OpenCluster:
     """An open cluster. Most calls take its URL as well, so that it need not be opened before."""
 
     def __init__(self, native: _native.Cluster) -> None:
         self._native = native
 
     @classmethod
-    def open(cls, cluster: str, *, profiles: str | os.PathLike[str] | None = None) -> Cluster:
-        """Opens a cluster by its name in the profiles or its URL: ``embedded:FILE``, ``aerospike://HOST:3000``,
-        ``cassandra://HOST:9042``.
+    def open(cls, cluster: str, *, profiles: str | os.PathLike[str] | None = None) -> OpenCluster:
+        """Opens a cluster by its name in the profiles or its URL.
+
+        That is ``embedded:FILE``, ``aerospike://HOST:3000`` or ``cassandra://HOST:9042``.
 
         A live one is asked when it is first used.
         """
@@ -56,7 +59,7 @@ def _loads(text: str) -> dict[str, Any]:
     return value
 
 
-class EmbeddedCluster(Cluster):
+class EmbeddedCluster(OpenCluster):
     """A record cluster in one file: for a quick start, for restore drills, for looking into backups."""
 
     def __init__(self, native: _native.Cluster, path: str) -> None:
@@ -163,8 +166,15 @@ def _micros(moment: Moment | None) -> int | None:
     return micros
 
 
-def party(cluster: str | os.PathLike[str] | Cluster) -> str | _native.Cluster:
+def party(cluster: str | os.PathLike[str] | OpenCluster | Cluster, *, on_loop: bool) -> str | _native.Cluster:
     """A cluster for the native half."""
-    if isinstance(cluster, Cluster):
+    if isinstance(cluster, OpenCluster):
         return cluster._native
+    if isinstance(cluster, Cluster):
+        return native_cluster(cluster, on_loop=on_loop)
     return cluster if isinstance(cluster, str) else f"embedded:{place(cluster)}"
+
+
+def storage_at(where: str | os.PathLike[str] | Storage, *, on_loop: bool) -> str | _native.Storage:
+    """A storage for the native half."""
+    return native_storage(where, on_loop=on_loop) if isinstance(where, Storage) else place(where)

@@ -20,7 +20,7 @@ D = TypeVar("D", bound="Data")
 class Data:
     """An answer. ``raw`` is its JSON, with the names it has in every language; newer fields are there too."""
 
-    raw: dict[str, Any] = field(repr=False, compare=False, kw_only=True)
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
 
     @classmethod
     def from_json(cls: type[D], raw: dict[str, Any]) -> D:

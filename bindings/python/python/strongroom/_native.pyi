@@ -5,7 +5,10 @@ from typing import Any, Final, final
 
 __all__ = [
     "VERSION",
+    "Body",
     "Cluster",
+    "Codec",
+    "Done",
     "Events",
     "Job",
     "Record",
@@ -16,8 +19,11 @@ __all__ = [
     "Storage",
     "Task",
     "close",
+    "cluster_contract",
+    "codec_contract",
     "codes",
     "redact",
+    "storage_contract",
 ]
 
 VERSION: Final[str]
@@ -25,6 +31,9 @@ VERSION: Final[str]
 def close(seconds: float) -> bool: ...
 def codes() -> list[str]: ...
 def redact(place: str) -> str: ...
+def storage_contract(storage: Storage, prefix: str) -> Task: ...
+def cluster_contract(cluster: Cluster, port: Any) -> Task: ...
+def codec_contract(codec: Codec, binding: str) -> Task: ...
 
 @final
 class Task:
@@ -59,10 +68,28 @@ class Session:
     def new_key(self) -> str: ...
 
 @final
-class Storage: ...
+class Storage:
+    @staticmethod
+    def of(port: Any) -> Storage: ...
+
+@final
+class Codec:
+    @staticmethod
+    def of(id: str, codec: Any) -> Codec: ...
+
+@final
+class Body:
+    def next(self) -> Task: ...
+
+@final
+class Done:
+    def ok(self, value: object) -> None: ...
+    def failed(self, error: BaseException) -> None: ...
 
 @final
 class Cluster:
+    @staticmethod
+    def of(port: Any, capabilities: str) -> Cluster: ...
     @property
     def is_embedded(self) -> bool: ...
     def describe(self) -> Task: ...

@@ -144,14 +144,14 @@ class BackupReport(Data):
 
 @dataclass(frozen=True)
 class Applied(Data):
-    """What the writes of a restore did."""
+    """What the writes of a restore did, or of one piece."""
 
-    written: int
-    deleted: int
-    kept: int
-    expired: int
-    filtered: int
-    definitions: int
+    written: int = 0
+    deleted: int = 0
+    kept: int = 0
+    expired: int = 0
+    filtered: int = 0
+    definitions: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from . import _native
+from ._adapters import Storage
 from ._calls import Calls, Place
+from ._cluster import storage_at
 from ._job import Call, Job
 from ._options import Names, names, place
 from ._reports import RepositoryInfo
@@ -36,20 +39,28 @@ def _awaits(
     return begin
 
 
-def _opened(place_: Place, codecs: str | None, keys: Names | None, profiles: Place | None) -> Call[_native.Repository]:
-    task = session(profiles).repository(place(place_), codecs, names(keys))
+Profiles = str | os.PathLike[str]
+
+
+def _opened(
+    where: Place, codecs: str | None, keys: Names | None, profiles: Profiles | None, *, on_loop: bool
+) -> Call[_native.Repository]:
+    task = session(profiles).repository(storage_at(where, on_loop=on_loop), codecs, names(keys))
     return Call(task, lambda native: native)
 
 
-def _made(place_: Place, codecs: str | None, keys: Names | None, profiles: Place | None) -> Call[_native.Repository]:
-    return Call(session(profiles).init(place(place_), codecs, names(keys)), lambda native: native)
+def _made(
+    where: Place, codecs: str | None, keys: Names | None, profiles: Profiles | None, *, on_loop: bool
+) -> Call[_native.Repository]:
+    task = session(profiles).init(storage_at(where, on_loop=on_loop), codecs, names(keys))
+    return Call(task, lambda native: native)
 
 
 class _Base:
-    def __init__(self, native: _native.Repository, where: str) -> None:
-        self.start = Calls(native)
+    def __init__(self, native: _native.Repository, where: Place, *, on_loop: bool) -> None:
+        self.start = Calls(native, on_loop=on_loop)
         """Begins the same calls without waiting for them: jobs with progress, events and cancel."""
-        self._where = where
+        self._where = repr(where) if isinstance(where, Storage) else _native.redact(place(where))
 
     @property
     def info(self) -> RepositoryInfo:
@@ -73,13 +84,13 @@ class Repository(_Base):
         *,
         codecs: str | None = None,
         keys: Names | None = None,
-        profiles: Place | None = None,
+        profiles: Profiles | None = None,
     ) -> Repository:
         """Opens the repository in a folder, at a URL, or of that name in the profiles.
 
         ``codecs`` are those of new backups; ``keys`` are names in the profiles.
         """
-        return cls(_opened(where, codecs, keys, profiles).result(), _native.redact(place(where)))
+        return cls(_opened(where, codecs, keys, profiles, on_loop=False).result(), where, on_loop=False)
 
     @classmethod
     def init(
@@ -88,10 +99,10 @@ class Repository(_Base):
         *,
         codecs: str | None = None,
         keys: Names | None = None,
-        profiles: Place | None = None,
+        profiles: Profiles | None = None,
     ) -> Repository:
         """Makes a repository where none is. ``codecs``: none, lz4, zstd or zstd:LEVEL, each may be followed by ,seal."""
-        return cls(_made(where, codecs, keys, profiles).result(), _native.redact(place(where)))
+        return cls(_made(where, codecs, keys, profiles, on_loop=False).result(), where, on_loop=False)
 
     catalogue = _waits(Calls.catalogue)
     clusters = _waits(Calls.clusters)
@@ -123,10 +134,10 @@ class AsyncRepository(_Base):
         *,
         codecs: str | None = None,
         keys: Names | None = None,
-        profiles: Place | None = None,
+        profiles: Profiles | None = None,
     ) -> AsyncRepository:
         """As ``Repository.open``."""
-        return cls(await _opened(where, codecs, keys, profiles), _native.redact(place(where)))
+        return cls(await _opened(where, codecs, keys, profiles, on_loop=True), where, on_loop=True)
 
     @classmethod
     async def init(
@@ -135,10 +146,10 @@ class AsyncRepository(_Base):
         *,
         codecs: str | None = None,
         keys: Names | None = None,
-        profiles: Place | None = None,
+        profiles: Profiles | None = None,
     ) -> AsyncRepository:
         """As ``Repository.init``."""
-        return cls(await _made(where, codecs, keys, profiles), _native.redact(place(where)))
+        return cls(await _made(where, codecs, keys, profiles, on_loop=True), where, on_loop=True)
 
     catalogue = _awaits(Calls.catalogue)
     clusters = _awaits(Calls.clusters)
