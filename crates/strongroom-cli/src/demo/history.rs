@@ -19,7 +19,7 @@ use super::proof::{VoidTimes, digests, prove};
 use crate::text;
 
 /// Plays, backs up, plans, restores, proves.
-pub(super) async fn show(story: Story, input: &Path, work: &Path) -> Result<()> {
+pub(super) async fn show(story: &Story, input: &Path, work: &Path) -> Result<()> {
     let at = |name| data::moment(input, name);
     let [t0, t1, between, t2] = [at("t0")?, at("t1")?, at("t2-from")?, at("t2")?];
     story.say("2. The same history, with deletes that are seen");
@@ -74,7 +74,7 @@ pub(super) async fn show(story: Story, input: &Path, work: &Path) -> Result<()> 
 }
 
 async fn back_up(
-    story: Story,
+    story: &Story,
     repository: &OpenRepository,
     cluster: &EmbeddedCluster,
     kind: BackupKindWish,

@@ -9,45 +9,64 @@ mod proof;
 mod service;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use serde::Serialize;
+use serde_json::json;
 use strongroom::{Error, Result};
 
 use crate::output::Output;
 
-/// Where the demo tells what it does.
-#[derive(Debug, Clone, Copy)]
+/// Where the demo tells what it does, and keeps what it has proven.
+#[derive(Debug, Default)]
 struct Story {
     quiet: bool,
+    proofs: Mutex<Vec<Proof>>,
+}
+
+/// Two states that were found equal, record by record.
+#[derive(Debug, Serialize)]
+struct Proof {
+    equal: [String; 2],
+    records: u64,
+    blake3: String,
 }
 
 impl Story {
-    fn say(self, text: impl AsRef<str>) {
+    fn say(&self, text: impl AsRef<str>) {
         if !self.quiet {
             println!("{}", text.as_ref());
         }
     }
+
+    fn proven(&self, proof: Proof) {
+        self.proofs.lock().unwrap_or_else(PoisonError::into_inner).push(proof);
+        self.say("    PROVEN: equal, record by record");
+    }
 }
 
-/// Runs the demo in `keep`, which must not exist, or in a temporary folder.
+/// Runs the demo in `keep`, which must not exist, or in a temporary folder. As JSON it tells what was proven.
 ///
 /// # Errors
 /// `AlreadyExists` for `keep`; `Corrupt` when a proof fails; as the jobs.
 pub(crate) async fn run(keep: Option<PathBuf>, output: Output) -> Result<()> {
-    if output.is_json() {
-        return Err(Error::unsupported("the demo is for people: it has no JSON form").hint("leave out --json"));
-    }
-    let story = Story { quiet: false };
-    let Some(folder) = keep else {
+    let story = Story { quiet: output.is_json(), ..Story::default() };
+    if let Some(folder) = &keep {
+        std::fs::create_dir(folder).map_err(|error| Error::from(error).within(folder.display()))?;
+        show(&story, folder).await?;
+        story.say(format!("\nAll of it is kept in {}.", folder.display()));
+    } else {
         let folder = tempfile::tempdir().map_err(|error| Error::from(error).within("a temporary folder"))?;
-        return show(story, folder.path()).await;
-    };
-    std::fs::create_dir(&folder).map_err(|error| Error::from(error).within(folder.display()))?;
-    show(story, &folder).await?;
-    story.say(format!("\nAll of it is kept in {}.", folder.display()));
+        show(&story, folder.path()).await?;
+    }
+    if output.is_json() {
+        let proofs = story.proofs.into_inner().unwrap_or_else(PoisonError::into_inner);
+        output.result(&json!({ "proofs": proofs, "kept": keep }), String::new)?;
+    }
     Ok(())
 }
 
-async fn show(story: Story, folder: &Path) -> Result<()> {
+async fn show(story: &Story, folder: &Path) -> Result<()> {
     let input = folder.join("input");
     data::unpack(&input)?;
     service::show(story, &input, folder)?;

@@ -6,8 +6,8 @@ use strongroom::record::canonical::Covers;
 use strongroom::record::{Digest, Record};
 use strongroom::{Error, Result};
 
-use super::Story;
 use super::data::hash;
+use super::{Proof, Story};
 
 /// The void times of two backups of one unchanged record differ by up to this: the tools work them out from the time to
 /// live and their own clock.
@@ -27,7 +27,7 @@ pub(super) enum VoidTimes {
 /// # Errors
 /// `Corrupt` when it does not.
 pub(super) fn prove(
-    story: Story,
+    story: &Story,
     what: [&str; 2],
     restored: &[Record],
     truth: &[Record],
@@ -52,7 +52,7 @@ pub(super) fn prove(
             return Err(Error::corrupt(format!("the void time of record {} is another one", record.digest)));
         }
     }
-    story.say("    PROVEN: equal, record by record");
+    story.proven(Proof { equal: what.map(str::to_owned), records: ours.records, blake3: ours.to_string() });
     Ok(())
 }
 
@@ -80,8 +80,6 @@ mod tests {
 
     use super::*;
 
-    const QUIET: Story = Story { quiet: true };
-
     fn records() -> Vec<Record> {
         let mut records: Vec<Record> = (0..3)
             .map(|number| Record {
@@ -101,7 +99,7 @@ mod tests {
     fn fails(change: impl FnOnce(&mut Vec<Record>), times: VoidTimes) -> bool {
         let mut changed = records();
         change(&mut changed);
-        match prove(QUIET, ["one", "other"], &changed, &records(), times) {
+        match prove(&Story { quiet: true, ..Story::default() }, ["one", "other"], &changed, &records(), times) {
             Ok(()) => false,
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Corrupt);

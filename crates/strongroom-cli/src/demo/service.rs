@@ -15,7 +15,7 @@ use super::proof::{VoidTimes, digests, prove};
 use crate::text;
 
 /// Restores the folder's chain to `t1` and compares with the truth.
-pub(super) fn show(story: Story, input: &Path, work: &Path) -> Result<()> {
+pub(super) fn show(story: &Story, input: &Path, work: &Path) -> Result<()> {
     let t1 = data::moment(input, "t1")?;
     story.say("1. A backup service's folder, as it stands");
     let folder = ServiceFolder::open(&input.join(data::SERVICE), None)?;
