@@ -244,7 +244,8 @@ pub enum Conflict {
     Replace,
     /// What is there stays.
     Keep,
-    /// The higher generation (or write time) stays.
+    /// The higher generation (or write time) stays. What is compared is a record's state at the moment that is restored: one that
+    /// was deleted by then takes nothing away. Only a chain that is written step by step, not merged, compares each step's state.
     Newer,
 }
 
