@@ -91,6 +91,26 @@ impl Cql {
         self.names(config, "SELECT keyspace_name FROM system_schema.keyspaces").await
     }
 
+    /// All keyspaces and what has files in them: tables and materialized views. By CQL, since nodes of 4.1 do not tell it by JMX.
+    pub(crate) async fn tables(&self, config: &CassandraConfig) -> Result<BTreeMap<String, BTreeSet<String>>> {
+        let mut found: BTreeMap<_, BTreeSet<_>> =
+            self.keyspaces(config).await?.into_iter().map(|keyspace| (keyspace, BTreeSet::new())).collect();
+        for query in [
+            "SELECT keyspace_name, table_name FROM system_schema.tables",
+            "SELECT keyspace_name, view_name FROM system_schema.views",
+        ] {
+            let rows = self.rows(config, query).await?;
+            for row in rows.rows::<(String, String)>().map_err(|error| odd(query, &error))? {
+                let (keyspace, table) = row.map_err(|error| odd(query, &error))?;
+                // A keyspace that was made meanwhile is not one that was asked for.
+                if let Some(tables) = found.get_mut(&keyspace) {
+                    tables.insert(table);
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// The materialized views of a keyspace.
     pub(crate) async fn views(&self, config: &CassandraConfig, keyspace: &str) -> Result<BTreeSet<String>> {
         let query = format!("SELECT view_name FROM system_schema.views WHERE keyspace_name = '{keyspace}'");

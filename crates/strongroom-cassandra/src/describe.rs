@@ -1,6 +1,6 @@
 //! Who the cluster is and what it holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use strongroom_core::Result;
 use strongroom_core::cluster::{ClusterIdentity, Node, PartDescription, Topology};
@@ -9,8 +9,17 @@ use strongroom_core::id::ClusterId;
 use crate::CassandraCluster;
 use crate::node::NodeFacts;
 
-/// Keyspaces that hold the cluster's own things. They are no parts: roles are bound to the cluster they are in.
-const OWN: [&str; 2] = ["system_auth", "system_distributed"];
+/// Keyspaces that hold a node's or the cluster's own things. They are no parts: roles are bound to the cluster they are in.
+const OWN: [&str; 8] = [
+    "system",
+    "system_auth",
+    "system_cluster_metadata",
+    "system_distributed",
+    "system_schema",
+    "system_traces",
+    "system_views",
+    "system_virtual_schema",
+];
 
 /// Whether a keyspace is one of the users'.
 pub(crate) fn is_part(keyspace: &str) -> bool {
@@ -35,11 +44,18 @@ impl CassandraCluster {
             });
         }
         let mut parts = BTreeMap::new();
-        for (keyspace, tables) in self.node().tables().await?.into_iter().filter(|(keyspace, _)| is_part(keyspace)) {
+        for (keyspace, tables) in self.tables().await? {
             let tables = tables.into_iter().map(|table| (table, None)).collect();
             parts.insert(keyspace, PartDescription { tables, ..PartDescription::default() });
         }
         Ok(Topology { identity: self.identity(&facts), version: facts.version, nodes, parts })
+    }
+
+    /// The keyspaces that can be backed up, and their tables, views included.
+    pub(crate) async fn tables(&self) -> Result<BTreeMap<String, BTreeSet<String>>> {
+        let mut tables = self.cql().tables(self.config()).await?;
+        tables.retain(|keyspace, _| is_part(keyspace));
+        Ok(tables)
     }
 
     fn identity(&self, facts: &NodeFacts) -> ClusterIdentity {

@@ -10,7 +10,6 @@ use strongroom_core::{Error, Result};
 
 use crate::CassandraCluster;
 use crate::cluster::blocking;
-use crate::describe::is_part;
 use crate::node::NodeFacts;
 use crate::piece::{PieceDetail, pieces_of};
 use crate::schema::Schema;
@@ -26,13 +25,13 @@ type Schemas = BTreeMap<String, Schema>;
 
 impl CassandraCluster {
     pub(crate) async fn freeze_now(&self, request: &FreezeRequest) -> Result<Frozen> {
-        let there = self.node().tables().await?;
+        let there = self.tables().await?;
         let wanted: BTreeMap<String, Filter> = match &request.scope.parts {
             Some(parts) => parts.clone(),
-            None => there.keys().filter(|name| is_part(name)).map(|name| (name.clone(), Filter::default())).collect(),
+            None => there.keys().map(|name| (name.clone(), Filter::default())).collect(),
         };
         for (part, filter) in &wanted {
-            if !is_part(part) || !there.contains_key(part) {
+            if !there.contains_key(part) {
                 return Err(Error::not_found(format!("the cluster has no keyspace '{part}' that could be backed up")));
             }
             check_filter(part, filter)?;

@@ -1,11 +1,11 @@
 //! A node managed by JMX: `org.apache.cassandra.db:type=StorageService` and the beans of its tables. Names and types of the
 //! operations are those of `StorageServiceMBean` and `ColumnFamilyStoreMBean` in Cassandra 5.0.9.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use strongroom_core::{Error, Result};
+use strongroom_core::{Error, ErrorKind, Result};
 use strongroom_secret::Secret;
 
 use crate::java::{Answer, Argument, Credentials, Value};
@@ -15,10 +15,6 @@ use crate::node::{Import, NodeControl, NodeFacts, SnapshotFacts};
 const SERVICE: &str = "org.apache.cassandra.db:type=StorageService";
 const STRING: &str = "java.lang.String";
 const STRINGS: &str = "[Ljava.lang.String;";
-
-/// Keyspaces that each node keeps for itself: their content is about the node, and would be wrong in any other.
-pub(crate) const LOCAL: [&str; 5] =
-    ["system", "system_schema", "system_traces", "system_views", "system_virtual_schema"];
 
 /// Who asks by JMX.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,26 +112,6 @@ impl NodeControl for JmxNode {
         .await
     }
 
-    async fn tables(&self) -> Result<BTreeMap<String, BTreeSet<String>>> {
-        self.errand(|session| {
-            let mut found = BTreeMap::new();
-            for keyspace in texts(session, "Keyspaces")? {
-                if LOCAL.contains(&keyspace.as_str()) {
-                    continue;
-                }
-                let answer = match session.invoke(SERVICE, "getTablesForKeyspace", vec![string(&keyspace)], &[STRING]) {
-                    // One that was dropped meanwhile is answered with a null pointer.
-                    Err(_) if !texts(session, "Keyspaces")?.contains(&keyspace) => continue,
-                    other => other?,
-                };
-                let tables = answer.texts(answer.root).ok_or_else(|| odd("getTablesForKeyspace"))?;
-                found.insert(keyspace, tables.into_iter().collect());
-            }
-            Ok(found)
-        })
-        .await
-    }
-
     async fn ring_of(&self, keyspace: &str) -> Result<Vec<String>> {
         let keyspace = string(keyspace);
         self.errand(move |session| {
@@ -165,7 +141,11 @@ impl NodeControl for JmxNode {
     async fn snapshots(&self) -> Result<Vec<SnapshotFacts>> {
         self.errand(|session| {
             let options = vec![Argument::Map(BTreeMap::new())];
-            let answer = session.invoke(SERVICE, "getSnapshotDetails", options, &["java.util.Map"])?;
+            let answer = match session.invoke(SERVICE, "getSnapshotDetails", options, &["java.util.Map"]) {
+                // 4.0 knows no options.
+                Err(error) if error.kind() == ErrorKind::Unsupported => session.get(SERVICE, "SnapshotDetails")?,
+                other => other?,
+            };
             snapshots_of(&answer).ok_or_else(|| odd("getSnapshotDetails"))
         })
         .await

@@ -31,7 +31,7 @@ impl CassandraCluster {
         if course.phase == Phase::Staging {
             warnings = self.make_schema(&stage, &course).await?;
         }
-        let there = self.node().tables().await?;
+        let there = self.tables().await?;
         Self::all_there(&staged, &there)?;
         if course.phase != Phase::Loading && course.options.truncate && !course.options.no_data {
             course = Self::enter(&stage, course, Phase::Truncating).await?;

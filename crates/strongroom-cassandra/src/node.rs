@@ -103,9 +103,6 @@ pub trait NodeControl: Debug + Send + Sync + 'static {
     /// What it says of itself and the ring.
     async fn facts(&self) -> Result<NodeFacts>;
 
-    /// Keyspaces and their tables, without those that a node keeps for itself.
-    async fn tables(&self) -> Result<BTreeMap<String, BTreeSet<String>>>;
-
     /// The ranges of a keyspace with their replicas, each as the node words it.
     async fn ring_of(&self, keyspace: &str) -> Result<Vec<String>>;
 

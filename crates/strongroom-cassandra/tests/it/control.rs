@@ -27,15 +27,14 @@ const KEYSPACE: &str = "system_distributed";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_says_who_it_is() {
     let facts = NODE.jmx().facts().await.unwrap();
-    assert!(facts.version.starts_with("5.0."), "{facts:?}");
+    let version = std::env::var("CASSANDRA_VERSION").unwrap_or_else(|_| "5.0.".to_owned());
+    assert!(facts.version.starts_with(&version), "{facts:?}");
     assert_eq!((facts.cluster.as_str(), facts.mode.as_str()), ("Test", "NORMAL"));
     assert_eq!(facts.tokens.len(), 8);
     assert_eq!(facts.ring.keys().collect::<BTreeSet<_>>(), facts.tokens.iter().collect());
     assert_eq!(facts.hosts.values().collect::<Vec<_>>(), [&facts.host_id]);
     assert_eq!(facts.data_folders, [NODE.data()]);
     assert!(facts.partitioner.ends_with("Murmur3Partitioner"));
-    let tables = NODE.jmx().tables().await.unwrap();
-    assert!(tables["system_auth"].contains("roles") && !tables.contains_key("system"), "{tables:?}");
     let ranges = NODE.jmx().ring_of(KEYSPACE).await.unwrap();
     assert_eq!(ranges.len(), 8);
     assert!(ranges.iter().all(|range| range.contains("datacenter:datacenter1") && range.contains("rack:rack1")));

@@ -89,13 +89,24 @@ impl Database {
 
     /// Tables of every kind, filled, some over several files.
     pub(crate) async fn fill(&self) {
+        let version = self.column("SELECT release_version FROM system.local").await.remove(0);
+        // Vectors and storage-attached indexes came with 5.0.
+        let old = version.starts_with("4.");
         for statement in [
             "CREATE TYPE ks.address (street text, number int)",
             "CREATE FUNCTION ks.twice (x int) CALLED ON NULL INPUT RETURNS int LANGUAGE java AS $$ return x * 2; /* ; */ $$",
             "CREATE TABLE ks.users (id int PRIMARY KEY, name text, home frozen<address>, tags set<text>, pairs map<text, int>)",
             "CREATE INDEX by_name ON ks.users (name)",
-            "CREATE TABLE ks.docs (id int PRIMARY KEY, title text, place vector<float, 3>)",
-            "CREATE CUSTOM INDEX by_title ON ks.docs (title) USING 'StorageAttachedIndex'",
+            if old {
+                "CREATE TABLE ks.docs (id int PRIMARY KEY, title text, place list<float>)"
+            } else {
+                "CREATE TABLE ks.docs (id int PRIMARY KEY, title text, place vector<float, 3>)"
+            },
+            if old {
+                "CREATE INDEX by_title ON ks.docs (title)"
+            } else {
+                "CREATE CUSTOM INDEX by_title ON ks.docs (title) USING 'StorageAttachedIndex'"
+            },
             "CREATE TABLE ks.hits (id int PRIMARY KEY, n counter)",
             "CREATE TABLE ks.wide (k int, t timestamp, s int static, \"Mixed Case\" text, gone text, PRIMARY KEY (k, t)) WITH CLUSTERING ORDER BY (t DESC) \
              AND comment = 'it''s; odd' AND compression = {'class': 'ZstdCompressor'}",

@@ -1,6 +1,7 @@
 //! A repository in memory, and the engine on it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use strongroom_cassandra::CassandraCluster;
 use strongroom_core::cluster::RestoreOptions;
@@ -23,7 +24,10 @@ impl CodecRegistry for NoCodecs {
 }
 
 pub(crate) async fn repository(storage: Arc<dyn Storage>) -> Repository {
-    Repository::init(storage, TestEnvironment::new(7).environment(), InitOptions::default()).await.unwrap()
+    // Two repositories must not give two restores the same id.
+    static SEED: AtomicU64 = AtomicU64::new(7);
+    let environment = TestEnvironment::new(SEED.fetch_add(1, Ordering::Relaxed)).environment();
+    Repository::init(storage, environment, InitOptions::default()).await.unwrap()
 }
 
 /// Backs up one keyspace.
