@@ -54,7 +54,8 @@ impl CassandraCluster {
     pub fn managed_by(config: CassandraConfig, node: Arc<dyn NodeControl>, environment: &Environment) -> Result<Self> {
         config.check()?;
         let environment = environment.clone();
-        let (cql, files, memory, loading) = Default::default();
+        let memory = Memory::new(config.memory.clone());
+        let (cql, files, loading) = Default::default();
         Ok(Self { inner: Arc::new(Inner { config, environment, node, cql, files, memory, loading }) })
     }
 

@@ -30,6 +30,9 @@ pub struct CassandraConfig {
     /// Where files of a restore are put before the node takes them in: on the same file system as the data, if they are
     /// to be moved and not copied. Absent: a folder within the first data folder.
     pub staging: Option<PathBuf>,
+    /// A file in which hashes of the node's files are kept, so that the next process reads only what is new. Absent: they are
+    /// known only as long as this process lives.
+    pub memory: Option<PathBuf>,
     /// How long making a connection may take.
     pub connect_timeout: Span,
     /// How long a call of the node's management may take.
@@ -80,6 +83,7 @@ impl Default for CassandraConfig {
             id: None,
             data_folders: Vec::new(),
             staging: None,
+            memory: None,
             connect_timeout: Span::secs(10),
             call_timeout: Span::secs(3600),
             parallelism: 4,
@@ -107,7 +111,8 @@ impl CassandraConfig {
             return Err(Error::invalid(format!("'{}' is no address of one node", self.host.escape_debug()))
                 .hint("name the node that strongroom runs on, such as cassandra://127.0.0.1:9042"));
         }
-        let relative = self.data_folders.iter().chain(&self.staging).find(|folder| !folder.is_absolute());
+        let relative =
+            self.data_folders.iter().chain(&self.staging).chain(&self.memory).find(|folder| !folder.is_absolute());
         if let Some(folder) = relative {
             return Err(Error::invalid(format!("{} is no absolute path", folder.display())));
         }

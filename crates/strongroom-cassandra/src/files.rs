@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use strongroom_core::{Error, Result};
 
 use crate::component::{Component, is_index, is_name, is_table_id};
-use crate::memory::Memory;
+use crate::memory::{Mark, Memory};
 use crate::piece::{FileDetail, FilesDetail, is_tag};
 
 /// How much is read at once for a hash.
@@ -179,7 +179,11 @@ impl NodeFiles {
             files: Vec::new(),
         };
         let folder = self.place(&detail)?;
-        found.files.iter().map(|name| hash_of(&folder.join(name), name, memory)).collect()
+        // The checksum that the node wrote of the data; it may lack in files that others made.
+        let digest = fs::read_to_string(folder.join(format!("{}-Digest.crc32", found.sstable))).unwrap_or_default();
+        let table = format!("{}{}", found.id, found.index.as_deref().unwrap_or_default());
+        let mark = |name: &str, meta: &fs::Metadata| Mark::of(keyspace, table.clone(), name, digest.trim(), meta);
+        found.files.iter().map(|name| hash_of(&folder.join(name), name, memory, mark)).collect()
     }
 }
 
@@ -207,10 +211,16 @@ impl Snapshot {
     }
 }
 
-fn hash_of(path: &Path, name: &str, memory: &Memory) -> Result<FileDetail> {
+fn hash_of(
+    path: &Path,
+    name: &str,
+    memory: &Memory,
+    mark: impl Fn(&str, &fs::Metadata) -> Option<Mark>,
+) -> Result<FileDetail> {
     let mut file = fs::File::open(path).map_err(at(path))?;
     let meta = file.metadata().map_err(at(path))?;
-    if let Some(blake3) = memory.find(&meta) {
+    let mark = mark(name, &meta);
+    if let Some(blake3) = mark.as_ref().and_then(|mark| memory.find(mark)) {
         return Ok(FileDetail { name: name.to_owned(), size: meta.len(), blake3 });
     }
     let (mut hash, mut size, mut chunk) = (blake3::Hasher::new(), 0, vec![0; CHUNK]);
@@ -223,8 +233,8 @@ fn hash_of(path: &Path, name: &str, memory: &Memory) -> Result<FileDetail> {
         size += read as u64;
     }
     let blake3 = hash.finalize().to_hex().to_string();
-    if size == meta.len() {
-        memory.keep(&meta, blake3.clone());
+    if let Some(mark) = mark.filter(|_| size == meta.len()) {
+        memory.keep(mark, blake3.clone());
     }
     Ok(FileDetail { name: name.to_owned(), size, blake3 })
 }
@@ -270,9 +280,14 @@ mod tests {
             let hashed = files.hash("app", "t", &snapshot.sstables[0], &memory).unwrap();
             assert_eq!((hashed[0].size, hashed[0].blake3.as_str()), (1, blake3::hash(b"x").to_hex().as_str()));
         }
-        // Written anew, with another time, it is another file.
+        // What is remembered is not read again: no node would do this.
         let changed = one.path().join(format!("{table}/snapshots/t/nb-1-big-Data.db"));
+        let written = fs::metadata(&changed).unwrap().modified().unwrap();
         fs::write(&changed, "y").unwrap();
+        fs::File::options().write(true).open(&changed).unwrap().set_modified(written).unwrap();
+        let hashed = files.hash("app", "t", &snapshot.sstables[0], &memory).unwrap();
+        assert_eq!(hashed[0].blake3, blake3::hash(b"x").to_hex().to_string());
+        // Written anew, with another time, it is another file.
         fs::File::options().write(true).open(&changed).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
         let hashed = files.hash("app", "t", &snapshot.sstables[0], &memory).unwrap();
         assert_eq!(hashed[0].blake3, blake3::hash(b"y").to_hex().to_string());

@@ -100,17 +100,29 @@ impl CassandraCluster {
         }
         let window = Window::new(None, until, settled)?;
         let node = self.node_piece(facts).await?;
-        let (mut parts, mut failed) = (Vec::new(), BTreeMap::new());
+        let (mut parts, mut failed): (Vec<FrozenPart>, _) = (Vec::new(), BTreeMap::new());
+        let this = self.clone();
+        let mut notes = blocking(move || Ok(Vec::from_iter(this.memory().begin()))).await?;
         for (part, filter) in wanted {
             let frozen = FrozenPart { filter: filter.clone(), ..FrozenPart::base(part.clone(), window) };
             let tables = there.get(part).cloned().unwrap_or_default();
             let Some(schema) = schemas.get(part) else { continue };
             match self.cut(frozen, tag, facts, tables, schema, node.clone()).await {
-                Ok(frozen) => parts.push(frozen),
+                Ok(frozen) => {
+                    if filter.is_everything() {
+                        self.memory().forget_others(part);
+                    }
+                    parts.push(frozen);
+                }
                 Err(error) => {
                     failed.insert(part.clone(), error.to_string());
                 }
             }
+        }
+        let this = self.clone();
+        notes.extend(blocking(move || Ok(this.memory().end())).await?);
+        for part in &mut parts {
+            part.notes.extend(notes.iter().cloned());
         }
         Ok(Some((parts, failed)))
     }

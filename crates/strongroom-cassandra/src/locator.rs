@@ -110,13 +110,13 @@ mod tests {
     fn every_option_is_read() {
         let config = CassandraConfig::from_url(
             "cassandra://ops@127.0.0.1:9043/?password-env=PW&jmx-port=7200&jmx-user=m&jmx-password-file=/p&name=7\
-             &data-folder=/a&data-folder=/b&staging=/s&parallelism=2&force&call-timeout=5m&connect-timeout=3s",
+             &data-folder=/a&data-folder=/b&staging=/s&memory=/m&parallelism=2&force&call-timeout=5m&connect-timeout=3s",
         )
         .unwrap();
         assert_eq!((config.cql_address().as_str(), config.jmx.port), ("127.0.0.1:9043", 7200));
         assert_eq!(config.name.as_deref(), Some("7"));
         assert_eq!(config.data_folders.len(), 2);
-        assert!(config.restore.force && config.staging.is_some());
+        assert!(config.restore.force && config.staging.is_some() && config.memory.is_some());
         assert_eq!((config.login.unwrap().user, config.jmx.login.unwrap().user), ("ops".to_owned(), "m".to_owned()));
         let plain = CassandraConfig::from_url("cassandra://db1").unwrap();
         assert_eq!(plain.cql_address(), "db1:9042");

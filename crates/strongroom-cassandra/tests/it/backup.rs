@@ -60,15 +60,18 @@ async fn a_second_backup_of_unchanged_data_sends_no_files() {
     store(&repository, &cluster, "unchanged").await.unwrap();
     assert!(storage.take().sent_below("content/") > 200_000, "the first one sends them");
 
-    // Another process would know nothing of what was hashed before.
-    for cluster in [cluster, open(config(&NODE))] {
+    // Another process knows nothing of what was hashed before, or what was written down.
+    let memory = NODE.data().with_file_name("hashes");
+    let remembering = || open(CassandraConfig { memory: Some(memory.clone()), ..config(&NODE) });
+    for cluster in [cluster, open(config(&NODE)), remembering(), remembering()] {
         let second = store(&repository, &cluster, "unchanged").await.unwrap();
         let traffic = storage.take();
         assert_eq!(traffic.sent_below("content/"), 0, "{:?}", traffic.sent);
         assert!(second.totals.reused_bytes > 200_000, "{second:?}");
     }
+    assert!(std::fs::read_to_string(&memory).unwrap().lines().count() > 20);
     database.run("INSERT INTO ks.users (id, name) VALUES (100, 'new')").await;
-    store(&repository, &open(config(&NODE)), "unchanged").await.unwrap();
+    store(&repository, &remembering(), "unchanged").await.unwrap();
     let sent = storage.take().sent_below("content/");
     assert!(sent > 0 && sent < 50_000, "only what is new: {sent}");
 }
