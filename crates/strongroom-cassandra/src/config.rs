@@ -25,6 +25,8 @@ pub struct CassandraConfig {
     pub name: Option<String>,
     /// Our own id of it. Absent: made of its name, so that it is the same each time.
     pub id: Option<ClusterId>,
+    /// Back up this node as a cluster of its own, with its id in the name: the others of its cluster have backups of their own.
+    pub alone: bool,
     /// The node's data folders. Absent: those that the node itself tells.
     pub data_folders: Vec<PathBuf>,
     /// Where files of a restore are put before the node takes them in: on the same file system as the data, if they are
@@ -61,6 +63,18 @@ pub struct JmxConfig {
 pub struct RestoreConfig {
     /// Restore into tables whose schema differs from that of the backup.
     pub force: bool,
+    /// How nodes get the files. Absent: a node that is alone takes them in, several get what they own.
+    pub load: Option<Load>,
+}
+
+/// How nodes get the files of a restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Load {
+    /// This node takes them in, by moving them. It must own all that is in them.
+    Import,
+    /// This node sends them to those that own what is in them, whatever the ring was at the time of the backup.
+    Stream,
 }
 
 /// A user and a password.
@@ -81,6 +95,7 @@ impl Default for CassandraConfig {
             jmx: JmxConfig::default(),
             name: None,
             id: None,
+            alone: false,
             data_folders: Vec::new(),
             staging: None,
             memory: None,

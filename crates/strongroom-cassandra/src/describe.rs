@@ -59,7 +59,9 @@ impl CassandraCluster {
     }
 
     fn identity(&self, facts: &NodeFacts) -> ClusterIdentity {
-        let name = self.config().name.clone().unwrap_or_else(|| facts.cluster.clone());
+        let of_node = || format!("{}/{}", facts.cluster, facts.host_id);
+        let own = || if self.config().alone { of_node() } else { facts.cluster.clone() };
+        let name = self.config().name.clone().unwrap_or_else(own);
         let id = self.config().id.unwrap_or_else(|| {
             let mut id = [0; 16];
             let hash = blake3::hash(format!("strongroom cassandra cluster\n{name}").as_bytes());

@@ -144,7 +144,7 @@ impl CassandraCluster {
         let lost =
             tables.iter().filter(|table| meant(table) && !snapshot.tables.iter().any(|(name, _)| name == *table));
         part.missing.extend(lost.map(|table| format!("table '{table}': its snapshot is in none of the data folders")));
-        let others = facts.hosts.iter().filter(|(_, id)| **id != facts.host_id);
+        let others = facts.hosts.iter().filter(|(_, id)| **id != facts.host_id && !self.config().alone);
         part.missing.extend(others.map(|(address, id)| format!("node {id} at {address}: only one node is read")));
         part.notes.extend(snapshot.odd.iter().map(|name| format!("'{name}' belongs to no SSTable and is left out")));
         part.pieces.push(PieceDetail::schema(schema.to_text()?)?);

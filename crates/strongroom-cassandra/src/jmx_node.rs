@@ -186,6 +186,11 @@ impl NodeControl for JmxNode {
         .await
     }
 
+    async fn stream(&self, folder: &str) -> Result<()> {
+        let folder = string(folder);
+        self.errand(move |session| session.invoke(SERVICE, "bulkLoad", vec![folder], &[STRING]).map(drop)).await
+    }
+
     async fn incremental_backups(&self) -> Result<bool> {
         self.errand(|session| {
             let answer = session.get(SERVICE, "IncrementalBackupsEnabled")?;

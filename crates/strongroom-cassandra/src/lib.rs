@@ -34,7 +34,7 @@ mod session;
 mod stage;
 
 pub use cluster::CassandraCluster;
-pub use config::{CassandraConfig, JmxConfig, Login, RestoreConfig};
+pub use config::{CassandraConfig, JmxConfig, Load, Login, RestoreConfig};
 pub use jmx::JmxAddress;
 pub use jmx_node::{JmxLogin, JmxNode};
 pub use locator::SCHEME;

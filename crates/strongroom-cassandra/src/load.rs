@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use strongroom_core::cluster::{RestoreReport, RestoreSession};
 use strongroom_core::{Error, ErrorKind, Result};
 
-use crate::CassandraCluster;
 use crate::cluster::blocking;
-use crate::node::Import;
-use crate::schema::Schema;
+use crate::node::{Import, NodeFacts};
+use crate::schema::{Comparison, Schema};
 use crate::session::{Course, Phase, Stage};
+use crate::{CassandraCluster, Load};
 
 /// Folders of files by keyspace and table.
 type Staged = BTreeMap<(String, String), Vec<PathBuf>>;
@@ -28,18 +28,32 @@ impl CassandraCluster {
         let of = stage.clone();
         let staged = blocking(move || staged(&of.data())).await?;
         let mut warnings = Vec::new();
+        let way = self.way(&self.facts().await?);
         if course.phase == Phase::Staging {
-            warnings = self.make_schema(&stage, &course).await?;
+            warnings = self.make_schema(&stage, &course, way).await?;
         }
         let there = self.tables().await?;
         Self::all_there(&staged, &there)?;
+        if way == Load::Stream {
+            self.can_stream(&staged).await?;
+        }
         if course.phase != Phase::Loading && course.options.truncate && !course.options.no_data {
             course = Self::enter(&stage, course, Phase::Truncating).await?;
             self.empty(&course, &there).await?;
         }
+        let definitions = course.clone();
         Self::enter(&stage, course, Phase::Loading).await?;
         for ((keyspace, table), folders) in staged {
-            self.take_in(&keyspace, &table, folders).await?;
+            match way {
+                Load::Import => self.take_in(&keyspace, &table, folders).await?,
+                Load::Stream => self.send(&keyspace, &table, folders).await?,
+            }
+        }
+        if way == Load::Stream {
+            let indexes = self.compare(&stage, &definitions).await?.attached;
+            let building = "nodes still build storage-attached indexes: queries by them fail until they are ready";
+            warnings.extend(indexes.first().map(|_| building.to_owned()));
+            self.make(&indexes).await?;
         }
         self.end_session(session.id).await?;
         Ok(RestoreReport { warnings })
@@ -51,10 +65,10 @@ impl CassandraCluster {
         blocking(move || stage.put_course(&course).map(|()| course)).await
     }
 
-    /// Compares every schema with what is there, and only then makes what is missing.
-    async fn make_schema(&self, stage: &Stage, course: &Course) -> Result<Vec<String>> {
+    /// Compares every schema with what is there.
+    async fn compare(&self, stage: &Stage, course: &Course) -> Result<Comparison> {
         let keyspaces = self.cql().keyspaces(self.config()).await?;
-        let (mut missing, mut differences) = (Vec::new(), Vec::new());
+        let mut found = Comparison::default();
         for (part, filter) in &course.parts {
             let file = stage.schema(part);
             let bytes = blocking(move || match fs::read(&file) {
@@ -69,20 +83,56 @@ impl CassandraCluster {
             let there =
                 if keyspaces.contains(target) { self.cql().describe(self.config(), target).await? } else { Vec::new() };
             let comparison = schema.against(&there, filter.tables.as_ref());
-            missing.extend(comparison.missing);
-            differences.extend(comparison.differences.into_iter().map(|what| format!("keyspace '{target}', {what}")));
+            found.missing.extend(comparison.missing);
+            found.attached.extend(comparison.attached);
+            let within = |what| format!("keyspace '{target}', {what}");
+            found.differences.extend(comparison.differences.into_iter().map(within));
         }
+        Ok(found)
+    }
+
+    /// Makes what is missing, if all that is there fits; what nothing can be streamed into is made after that.
+    async fn make_schema(&self, stage: &Stage, course: &Course, way: Load) -> Result<Vec<String>> {
+        let Comparison { missing, attached, differences } = self.compare(stage, course).await?;
         if !differences.is_empty() && !self.config().restore.force {
             return Err(Error::invalid(format!("the schema is another: {}", differences.join("; ")))
                 .hint("nothing was changed; drop or alter what differs, or restore with force"));
         }
-        for statement in missing {
-            match self.cql().execute(self.config(), &statement).await {
+        self.make(&missing).await?;
+        if way == Load::Import {
+            self.make(&attached).await?;
+        }
+        Ok(differences.into_iter().map(|what| format!("forced into another schema: {what}")).collect())
+    }
+
+    async fn make(&self, statements: &[String]) -> Result<()> {
+        for statement in statements {
+            match self.cql().execute(self.config(), statement).await {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 other => other?,
             }
         }
-        Ok(differences.into_iter().map(|what| format!("forced into another schema: {what}")).collect())
+        Ok(())
+    }
+
+    /// A node does not take a whole file by stream into a table with a storage-attached index, whose part of that file is not
+    /// sent with it. Seen of 5.0.9.
+    async fn can_stream(&self, staged: &Staged) -> Result<()> {
+        let keyspaces: BTreeSet<&String> = staged.keys().map(|(keyspace, _)| keyspace).collect();
+        for keyspace in keyspaces {
+            let there = self.cql().describe(self.config(), keyspace).await?;
+            for index in there.iter().filter(|definition| definition.is_attached()) {
+                let on = staged.keys().find(|(of, table)| of == keyspace && index.names(table));
+                if let Some((_, table)) = on {
+                    return Err(Error::invalid(format!(
+                        "table '{keyspace}.{table}' has the storage-attached index '{}', and nodes take no files by stream into it",
+                        index.name
+                    ))
+                    .hint("nothing was emptied; drop the index: the restore makes it again, if it was there at the time of the backup"));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn all_there(staged: &Staged, there: &BTreeMap<String, BTreeSet<String>>) -> Result<()> {
@@ -106,11 +156,30 @@ impl CassandraCluster {
         Ok(())
     }
 
+    /// How nodes get the files.
+    pub(crate) fn way(&self, facts: &NodeFacts) -> Load {
+        let alone = facts.hosts.len() <= 1;
+        self.config().restore.load.unwrap_or(if alone { Load::Import } else { Load::Stream })
+    }
+
+    /// Lets the node send the files of a table to their owners. What was sent is removed, so that a restore that goes on does
+    /// not send it again; twice would do no harm.
+    async fn send(&self, keyspace: &str, table: &str, folders: Vec<PathBuf>) -> Result<()> {
+        let within = |error: Error| error.within(format_args!("table '{keyspace}.{table}'"));
+        for folder in folders {
+            self.node().stream(text_of(&folder)?).await.map_err(|error| {
+                within(error)
+                    .hint("the node's log says why; the files are kept: go on with the restore once the cause is gone")
+            })?;
+            blocking(move || fs::remove_dir_all(&folder).map_err(|error| Error::from(error).within(folder.display())))
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Lets the node take in the files of a table. It moves them, so that a folder which still holds some was not taken.
     async fn take_in(&self, keyspace: &str, table: &str, folders: Vec<PathBuf>) -> Result<()> {
-        let names = folders.iter().map(|folder| {
-            folder.to_str().map(str::to_owned).ok_or_else(|| Error::invalid(format!("{} is no text", folder.display())))
-        });
+        let names = folders.iter().map(|folder| text_of(folder).map(str::to_owned));
         let import = Import { copy: false, ..Import::new(keyspace, table, names.collect::<Result<_>>()?) };
         let within = |error: Error| error.within(format_args!("table '{keyspace}.{table}'"));
         let refused = self.node().import(&import).await.map_err(within)?;
@@ -123,6 +192,10 @@ impl CassandraCluster {
                 .hint("its log says why; the files are kept: go on with the restore once the cause is gone"),
         ))
     }
+}
+
+fn text_of(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| Error::invalid(format!("{} is no text", path.display())))
 }
 
 fn staged(data: &Path) -> Result<Staged> {

@@ -13,7 +13,7 @@ const NO_PASSWORD: &str = "a password in a URL ends up in logs and histories";
 
 impl CassandraConfig {
     /// Reads `cassandra://[user@]host[:port][/][?option=value&…]`. The options are those of the configuration by their names,
-    /// and `password-env`, `password-file`, `jmx-host`, `jmx-port`, `jmx-user`, `jmx-password-env`, `jmx-password-file`, `force`;
+    /// and `password-env`, `password-file`, `jmx-host`, `jmx-port`, `jmx-user`, `jmx-password-env`, `jmx-password-file`, `force`, `load`;
     /// `data-folder` may come several times.
     ///
     /// # Errors
@@ -65,7 +65,9 @@ impl CassandraConfig {
                 "password" | "jmx-password" => {
                     return Err(Error::invalid(NO_PASSWORD).hint("write password-env=NAME or password-file=PATH"));
                 }
-                "force" => (&mut restore, "force", Value::from(matches!(value.as_ref(), "" | "true"))),
+                "force" => (&mut restore, "force", flag(&value)),
+                "alone" => (&mut whole, "alone", flag(&value)),
+                "load" => (&mut restore, "load", text()),
                 "parallelism" => (&mut whole, "parallelism", number()),
                 "host" | "login" | "jmx" | "restore" | "data-folders" => {
                     return Err(Error::invalid(format!("'{name}' is no option of a URL"))
@@ -95,6 +97,14 @@ impl CassandraConfig {
     }
 }
 
+fn flag(value: &str) -> Value {
+    match value {
+        "" | "true" => true.into(),
+        "false" => false.into(),
+        other => other.into(),
+    }
+}
+
 /// A URL fit for logs: without what might be a password.
 fn shown(url: &str) -> String {
     let rest = url.strip_prefix(SCHEME).unwrap_or(url);
@@ -110,12 +120,13 @@ mod tests {
     fn every_option_is_read() {
         let config = CassandraConfig::from_url(
             "cassandra://ops@127.0.0.1:9043/?password-env=PW&jmx-port=7200&jmx-user=m&jmx-password-file=/p&name=7\
-             &data-folder=/a&data-folder=/b&staging=/s&memory=/m&parallelism=2&force&call-timeout=5m&connect-timeout=3s",
+             &data-folder=/a&data-folder=/b&staging=/s&memory=/m&parallelism=2&force&alone=false&load=stream&call-timeout=5m&connect-timeout=3s",
         )
         .unwrap();
         assert_eq!((config.cql_address().as_str(), config.jmx.port), ("127.0.0.1:9043", 7200));
         assert_eq!(config.name.as_deref(), Some("7"));
         assert_eq!(config.data_folders.len(), 2);
+        assert_eq!((config.alone, config.restore.load), (false, Some(crate::Load::Stream)));
         assert!(config.restore.force && config.staging.is_some() && config.memory.is_some());
         assert_eq!((config.login.unwrap().user, config.jmx.login.unwrap().user), ("ops".to_owned(), "m".to_owned()));
         let plain = CassandraConfig::from_url("cassandra://db1").unwrap();
@@ -132,6 +143,8 @@ mod tests {
             ("cassandra://a/ks", "no path"),
             ("cassandra://a?no-such=1", "no-such"),
             ("cassandra://a?jmx-port=many", "many"),
+            ("cassandra://a?force=perhaps", "perhaps"),
+            ("cassandra://a?load=x", "import"),
             ("cassandra://a?name=1&name=2", "twice"),
             ("cassandra://a?staging=here", "absolute"),
             ("cassandra://a?host=b", "no option"),

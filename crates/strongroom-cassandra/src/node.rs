@@ -125,6 +125,10 @@ pub trait NodeControl: Debug + Send + Sync + 'static {
     /// Takes files into a table. Gives the folders that could not be taken.
     async fn import(&self, import: &Import) -> Result<Vec<String>>;
 
+    /// Sends the files of a folder, which must be named `…/KEYSPACE/TABLE`, to all nodes that own what is in them. They stay
+    /// where they are.
+    async fn stream(&self, folder: &str) -> Result<()>;
+
     /// Whether each new file is linked into `backups/`.
     async fn incremental_backups(&self) -> Result<bool>;
 

@@ -3,9 +3,9 @@
 use strongroom_core::Result;
 use strongroom_core::cluster::{Conflict, Preflight, RestoreOptions, RestoreOutline};
 
-use crate::CassandraCluster;
 use crate::cluster::blocking;
 use crate::session::objections;
+use crate::{CassandraCluster, Load};
 
 impl CassandraCluster {
     pub(crate) async fn preflight(&self, outline: &RestoreOutline, options: &RestoreOptions) -> Result<Preflight> {
@@ -33,9 +33,9 @@ impl CassandraCluster {
                 ));
             }
         }
-        if facts.hosts.len() > 1 {
+        if facts.hosts.len() > 1 && self.way(&facts) == Load::Import {
             found.warnings.push(format!(
-                "only this node of {} takes files in: repair afterwards, and restore on each of them",
+                "only this node of {} takes files in, and only what it owns: restore on each of them, and repair afterwards",
                 facts.hosts.len()
             ));
         }

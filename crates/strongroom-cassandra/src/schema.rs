@@ -24,6 +24,8 @@ pub(crate) struct Schema {
 pub(crate) struct Comparison {
     /// Statements for what is not there.
     pub(crate) missing: Vec<String>,
+    /// Likewise, for storage-attached indexes.
+    pub(crate) attached: Vec<String>,
     /// What is there and does not fit, in words.
     pub(crate) differences: Vec<String>,
 }
@@ -75,6 +77,7 @@ impl Schema {
                 continue;
             }
             match there.iter().find(|other| other.kind == definition.kind && other.name == definition.name) {
+                None if definition.is_attached() => found.attached.extend(definition.to_make()),
                 None => found.missing.extend(definition.to_make()),
                 Some(other) => found.differences.extend(definition.difference(other)),
             }
@@ -86,9 +89,19 @@ impl Schema {
 impl Definition {
     fn stands_on(&self, tables: Option<&BTreeSet<String>>) -> bool {
         let Some(tables) = tables else { return true };
-        // `CREATE INDEX x ON ks.table (…)`, `… FROM ks.table …`
-        let names: Vec<&str> = self.text.split(|char: char| !(char.is_alphanumeric() || char == '_')).collect();
-        tables.iter().any(|table| names.contains(&table.as_str()))
+        tables.iter().any(|table| self.names(table))
+    }
+
+    /// Whether this word is in it: `CREATE INDEX x ON ks.table (…)`, `… FROM ks.table …`.
+    pub(crate) fn names(&self, word: &str) -> bool {
+        self.text.split(|char: char| !(char.is_alphanumeric() || char == '_')).any(|other| other == word)
+    }
+
+    /// Whether it is a storage-attached index.
+    pub(crate) fn is_attached(&self) -> bool {
+        let class = self.text.rsplit_once(" USING ").map(|(_, class)| class.to_ascii_lowercase());
+        self.kind == "index"
+            && class.is_some_and(|class| class.contains("storageattachedindex") || class.starts_with("'sai'"))
     }
 
     /// The statements that make it, without the table's old id: a new table must not meet what a commit log still holds of

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strongroom_cassandra::CassandraConfig;
+use strongroom_cassandra::{CassandraConfig, Load};
 use strongroom_core::ErrorKind;
 use strongroom_core::cluster::RestoreOptions;
 use strongroom_core::model::{Filter, Scope};
@@ -187,4 +187,46 @@ async fn a_keyspace_is_restored_under_another_name_beside_itself() {
     moved.run("TRUNCATE ks.users").await;
     bring_back(&repository, &cluster, Scope::of_parts(["new_name"]), truncating()).await.unwrap();
     assert_eq!(moved.rows().await["users"].len(), wanted["users"].len() + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_streamed_to_those_that_own_what_is_in_them() {
+    let database = Database::new(&NODE, "streamed").await;
+    database.fill().await;
+    let wanted = database.rows().await;
+    let times = "SELECT JSON id, writetime(title), ttl(title) FROM ks.docs WHERE id = 1";
+    let written = database.column(times).await;
+    let mut streaming = config(&NODE);
+    streaming.restore.load = Some(Load::Stream);
+    streaming.alone = true;
+    let cluster = open(streaming);
+    let name = strongroom_core::Cluster::describe(&cluster).await.unwrap().identity.name;
+    assert!(name.starts_with("Test/") && name.len() > 40, "a node of several has a name of its own: {name}");
+    let repository = repository(Arc::new(MemoryStorage::new())).await;
+    store(&repository, &cluster, "streamed").await.unwrap();
+    database.drop_all().await;
+    let scope = || Scope::of_parts(["streamed"]);
+    bring_back(&repository, &cluster, scope(), RestoreOptions::default()).await.unwrap();
+    assert_eq!(database.rows().await, wanted);
+    assert_eq!(database.column(times).await, written);
+    assert_eq!(database.column("SELECT JSON id FROM ks.users WHERE name = 'name3'").await.len(), 9);
+    database.index_is_built("by_title").await;
+    assert_eq!(database.column("SELECT JSON id FROM ks.docs WHERE title = 'two'").await, [r#"{"id": 2}"#]);
+
+    database.run("UPDATE ks.hits SET n = n + 1000 WHERE id = 1").await;
+    database.run("INSERT INTO ks.users (id, name) VALUES (1000, 'later')").await;
+    let changed = database.rows().await;
+    if !database.is_old().await {
+        let error = bring_back(&repository, &cluster, scope(), truncating()).await.unwrap_err();
+        assert!(error.message().contains("by_title") && error.kind() == ErrorKind::Invalid, "{error}");
+        assert_eq!(database.rows().await, changed, "nothing was emptied");
+    }
+    database.run("DROP INDEX ks.by_title").await;
+    bring_back(&repository, &cluster, scope(), truncating()).await.unwrap();
+    database.index_is_built("by_title").await;
+    assert_eq!(database.column("SELECT JSON id FROM ks.docs WHERE title = 'two'").await, [r#"{"id": 2}"#]);
+    assert_eq!(database.rows().await, wanted, "counters included, though they are added to");
+    database.run("DROP INDEX ks.by_title").await;
+    bring_back(&repository, &cluster, scope(), RestoreOptions::default()).await.unwrap();
+    assert_eq!(database.rows().await, wanted, "twice is once");
 }

@@ -81,6 +81,7 @@ async fn what_a_node_refuses_carries_its_own_words() {
     let import = Import::new(KEYSPACE, "repair_history", BTreeSet::from(["/no/such".to_owned()]));
     let refused = node.import(&import).await;
     assert!(refused.is_err() || !refused.unwrap().is_empty(), "a folder that is not there is no success");
+    assert!(node.stream("/no/such").await.is_err());
     let import = Import::new("system_auth", "a,type=x", BTreeSet::new());
     assert_eq!(node.import(&import).await.unwrap_err().kind(), ErrorKind::Invalid);
     node.flush(KEYSPACE, &["repair_history".to_owned()]).await.unwrap();

@@ -87,11 +87,28 @@ impl Database {
         found
     }
 
+    /// Waits until an index can be asked: a node builds it on its own.
+    pub(crate) async fn index_is_built(&self, index: &str) {
+        let query = format!(
+            "SELECT index_name FROM system.\"IndexInfo\" WHERE table_name = '{}' AND index_name = '{index}'",
+            self.keyspace
+        );
+        for _ in 0..20_000 {
+            if !self.column(&query).await.is_empty() {
+                return;
+            }
+        }
+        panic!("index {index} is not built");
+    }
+
+    /// Whether it has neither vectors nor storage-attached indexes, which came with 5.0.
+    pub(crate) async fn is_old(&self) -> bool {
+        self.column("SELECT release_version FROM system.local").await.remove(0).starts_with("4.")
+    }
+
     /// Tables of every kind, filled, some over several files.
     pub(crate) async fn fill(&self) {
-        let version = self.column("SELECT release_version FROM system.local").await.remove(0);
-        // Vectors and storage-attached indexes came with 5.0.
-        let old = version.starts_with("4.");
+        let old = self.is_old().await;
         for statement in [
             "CREATE TYPE ks.address (street text, number int)",
             "CREATE FUNCTION ks.twice (x int) CALLED ON NULL INPUT RETURNS int LANGUAGE java AS $$ return x * 2; /* ; */ $$",
