@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use strongroom_core::cluster::{
-    Applied, Capabilities, FreezeRequest, Frozen, PieceReader, PieceSpec, Preflight, RestoreOptions, RestoreOutline,
-    RestoreReport, RestoreSession, StepId, Topology,
+    Applied, Capabilities, FreezeRequest, Frozen, HeldSnapshots, PieceReader, PieceSpec, Preflight, RestoreOptions,
+    RestoreOutline, RestoreReport, RestoreSession, StepId, Topology,
 };
 use strongroom_core::environment::Environment;
 use strongroom_core::id::SessionId;
@@ -23,6 +23,8 @@ use crate::node::{NodeControl, NodeFacts};
 #[derive(Debug, Clone)]
 pub struct CassandraCluster {
     inner: Arc<Inner>,
+    /// The held snapshot that stands for it.
+    held: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -56,7 +58,13 @@ impl CassandraCluster {
         let environment = environment.clone();
         let memory = Memory::new(config.memory.clone());
         let (cql, files, loading) = Default::default();
-        Ok(Self { inner: Arc::new(Inner { config, environment, node, cql, files, memory, loading }) })
+        let inner = Inner { config, environment, node, cql, files, memory, loading };
+        Ok(Self { inner: Arc::new(inner), held: None })
+    }
+
+    /// The same as it was at a held snapshot.
+    pub(crate) fn as_of(&self, snapshot: &str) -> Self {
+        Self { held: Some(snapshot.into()), ..self.clone() }
     }
 
     /// How it is reached.
@@ -141,7 +149,12 @@ where
 #[async_trait]
 impl Cluster for CassandraCluster {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { truncate: true, parallelism: self.config().parallelism, ..Capabilities::default() }
+        Capabilities {
+            truncate: true,
+            held_snapshots: true,
+            parallelism: self.config().parallelism,
+            ..Capabilities::default()
+        }
     }
 
     async fn describe(&self) -> Result<Topology> {
@@ -149,6 +162,9 @@ impl Cluster for CassandraCluster {
     }
 
     async fn freeze(&self, request: &FreezeRequest) -> Result<Frozen> {
+        if let Some(held) = &self.held {
+            return self.freeze_held(held, request).await;
+        }
         let (this, that, request) = (self.clone(), self.clone(), request.clone());
         let undo = |frozen: Frozen| async move {
             // Nobody is left who could be told; the next backup tells of snapshots that were left behind.
@@ -207,5 +223,9 @@ impl Cluster for CassandraCluster {
 
     async fn abort_restore(&self, session: RestoreSession) -> Result<()> {
         self.end_session(session.id).await
+    }
+
+    fn held(&self) -> Option<&dyn HeldSnapshots> {
+        Some(self)
     }
 }

@@ -11,12 +11,15 @@ use strongroom_core::{Error, Result};
 use crate::component::{Component, is_index, is_name, is_table_id};
 use crate::memory::{Mark, Memory};
 use crate::piece::{FileDetail, FilesDetail, is_tag};
+use crate::session::put;
 
 /// How much is read at once for a hash.
 const CHUNK: usize = 1 << 20;
 
 /// What else a node puts into a snapshot.
-const BESIDE: [&str; 2] = ["manifest.json", "schema.cql"];
+const BESIDE: [&str; 3] = ["manifest.json", "schema.cql", NOTE];
+/// What we put into a snapshot that is held: what it is.
+const NOTE: &str = "strongroom.json";
 
 /// A node's data folders.
 #[derive(Debug, Clone)]
@@ -156,6 +159,76 @@ impl NodeFiles {
             key(one).cmp(&key(other))
         });
         Ok(snapshot)
+    }
+
+    /// All snapshots by name, with the keyspaces that have files in them.
+    pub(crate) fn snapshots(&self) -> Result<BTreeMap<String, BTreeSet<String>>> {
+        let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let folders = |path: &Path| -> Result<Vec<String>> {
+            let there = if path.is_dir() { list(&self.within(path)?)? } else { BTreeMap::new() };
+            Ok(there.into_iter().filter(|(_, kind)| *kind == Kind::Folder).map(|(name, _)| name).collect())
+        };
+        for root in &self.folders {
+            for keyspace in folders(root)?.into_iter().filter(|name| is_name(name)) {
+                for table in folders(&root.join(&keyspace))? {
+                    for tag in folders(&root.join(&keyspace).join(&table).join("snapshots"))? {
+                        found.entry(tag).or_default().insert(keyspace.clone());
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The folders of the snapshot `tag` of a keyspace, one for each table and data folder.
+    fn snapshot_folders(&self, keyspace: &str, tag: &str) -> Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for root in &self.folders {
+            let keyspace = root.join(keyspace);
+            if !keyspace.is_dir() {
+                continue;
+            }
+            for (table, _) in list(&keyspace)?.into_iter().filter(|(_, kind)| *kind == Kind::Folder) {
+                let folder = keyspace.join(table).join("snapshots").join(tag);
+                if folder.is_dir() {
+                    found.push(self.within(&folder)?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Puts a note into the snapshot of each of these keyspaces that has tables. Gives how many notes there are.
+    pub(crate) fn put_note(&self, keyspaces: &[String], tag: &str, note: &[u8]) -> Result<usize> {
+        let mut notes = 0;
+        for keyspace in keyspaces {
+            if let Some(folder) = self.snapshot_folders(keyspace, tag)?.first() {
+                put(folder, &folder.join(NOTE), note)?;
+                notes += 1;
+            }
+        }
+        Ok(notes)
+    }
+
+    /// The note in the snapshot `tag` of a keyspace, and how many bytes its files have.
+    pub(crate) fn note(&self, keyspace: &str, tag: &str) -> Result<(Option<Vec<u8>>, u64)> {
+        if !is_name(keyspace) || !is_tag(tag) {
+            return Err(Error::invalid(format!("'{}' is no snapshot of ours", tag.escape_debug())));
+        }
+        let (mut note, mut bytes) = (None, 0);
+        let mut folders = self.snapshot_folders(keyspace, tag)?;
+        while let Some(folder) = folders.pop() {
+            for (name, kind) in list(&folder)? {
+                let path = folder.join(&name);
+                match kind {
+                    Kind::Folder if is_index(&name) => folders.push(self.within(&path)?),
+                    Kind::File if name == NOTE => note = Some(fs::read(&path).map_err(at(&path))?),
+                    Kind::File => bytes += fs::metadata(&path).map_err(at(&path))?.len(),
+                    _ => {}
+                }
+            }
+        }
+        Ok((note, bytes))
     }
 
     /// Where the files of a piece are.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use strongroom_core::cluster::{FreezeRequest, Frozen, FrozenPart, PieceSpec};
 use strongroom_core::model::{Filter, Window};
@@ -10,6 +11,7 @@ use strongroom_core::{Error, Result};
 
 use crate::CassandraCluster;
 use crate::cluster::blocking;
+use crate::held::is_held;
 use crate::node::NodeFacts;
 use crate::piece::{PieceDetail, pieces_of};
 use crate::schema::Schema;
@@ -21,7 +23,29 @@ const ATTEMPTS: u32 = 3;
 /// How many SSTables are hashed at once.
 const HASHED_AT_ONCE: usize = 4;
 
+/// The form of [`Taken`].
+pub(crate) const FORMAT: u32 = 1;
+
 type Schemas = BTreeMap<String, Schema>;
+/// Tables by keyspace.
+pub(crate) type Tables = BTreeMap<String, BTreeSet<String>>;
+
+/// A snapshot, and what is known of the moment at which it was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Taken {
+    pub(crate) format: u32,
+    pub(crate) tag: String,
+    pub(crate) window: Window,
+    /// The node's id.
+    host: String,
+    /// The other nodes' ids by address.
+    others: BTreeMap<String, String>,
+    /// What the node is, for people.
+    node: String,
+    /// The keyspaces in it.
+    pub(crate) tables: Tables,
+    schemas: Schemas,
+}
 
 impl CassandraCluster {
     pub(crate) async fn freeze_now(&self, request: &FreezeRequest) -> Result<Frozen> {
@@ -49,27 +73,41 @@ impl CassandraCluster {
             return Err(Error::unavailable(format!("the node is {}, not NORMAL: it does not take part", facts.mode)));
         }
         let keyspaces: Vec<String> = wanted.keys().cloned().collect();
+        let snapshot = self.take(&keyspaces, PREFIX, &facts, &there).await?;
+        match self.cut_all(&snapshot, &wanted).await {
+            Ok((parts, failed)) => {
+                Ok(Frozen { parts, failed, token: json!({"tag": snapshot.tag, "keyspaces": keyspaces}) })
+            }
+            Err(error) => Err(self.clear(&snapshot.tag, &keyspaces, error).await),
+        }
+    }
+
+    /// Deletes a snapshot after an error, which is given back.
+    pub(crate) async fn clear(&self, tag: &str, keyspaces: &[String], error: Error) -> Error {
+        match self.node().clear_snapshot(tag, keyspaces).await {
+            Ok(()) => error,
+            Err(_) => error.hint(format!("delete what is left: nodetool clearsnapshot -t {tag}")),
+        }
+    }
+
+    /// Takes a snapshot of whole keyspaces, anew if the schema changed meanwhile.
+    pub(crate) async fn take(
+        &self,
+        keyspaces: &[String],
+        prefix: &str,
+        facts: &NodeFacts,
+        there: &Tables,
+    ) -> Result<Taken> {
         for _ in 0..ATTEMPTS {
-            let tag = self.tag()?;
-            let token = json!({"tag": tag, "keyspaces": keyspaces});
-            let outcome = self.snapshot(&tag, &keyspaces, &facts, &wanted, &there).await;
-            match outcome {
-                Ok(Some((parts, failed))) => return Ok(Frozen { parts, failed, token }),
-                Ok(None) => self.node().clear_snapshot(&tag, &keyspaces).await?,
-                Err(error) => {
-                    return Err(match self.node().clear_snapshot(&tag, &keyspaces).await {
-                        Ok(()) => error,
-                        Err(_) => error.hint(format!("delete what is left: nodetool clearsnapshot -t {tag}")),
-                    });
-                }
+            let random = u64::from_le_bytes(self.environment().random()?);
+            let tag = format!("{prefix}{random:016x}");
+            match self.snapshot(&tag, keyspaces, facts, there).await {
+                Ok(Some(taken)) => return Ok(taken),
+                Ok(None) => self.node().clear_snapshot(&tag, keyspaces).await?,
+                Err(error) => return Err(self.clear(&tag, keyspaces, error).await),
             }
         }
         Err(Error::unavailable("the schema changed with every snapshot").hint("try again when it does not"))
-    }
-
-    fn tag(&self) -> Result<String> {
-        let random = u64::from_le_bytes(self.environment().random()?);
-        Ok(format!("{PREFIX}{random:016x}"))
     }
 
     async fn schemas(&self, keyspaces: &[String]) -> Result<Schemas> {
@@ -87,9 +125,8 @@ impl CassandraCluster {
         tag: &str,
         keyspaces: &[String],
         facts: &NodeFacts,
-        wanted: &BTreeMap<String, Filter>,
-        there: &BTreeMap<String, BTreeSet<String>>,
-    ) -> Result<Option<(Vec<FrozenPart>, BTreeMap<String, String>)>> {
+        there: &Tables,
+    ) -> Result<Option<Taken>> {
         let schemas = self.schemas(keyspaces).await?;
         // The node's own clock. It counts milliseconds: what came within the first may be missing, of the last be in.
         let until = self.cql().now(self.config()).await?;
@@ -98,16 +135,33 @@ impl CassandraCluster {
         if self.schemas(keyspaces).await? != schemas {
             return Ok(None);
         }
-        let window = Window::new(None, until, settled)?;
-        let node = self.node_piece(facts).await?;
+        let tables = |keyspace: &String| (keyspace.clone(), there.get(keyspace).cloned().unwrap_or_default());
+        let others = facts.hosts.iter().filter(|(_, id)| **id != facts.host_id);
+        Ok(Some(Taken {
+            format: FORMAT,
+            tag: tag.to_owned(),
+            window: Window::new(None, until, settled)?,
+            host: facts.host_id.clone(),
+            others: others.map(|(address, id)| (address.clone(), id.clone())).collect(),
+            node: self.node_text(facts).await?,
+            tables: keyspaces.iter().map(tables).collect(),
+            schemas,
+        }))
+    }
+
+    /// Cuts some keyspaces of a snapshot into pieces; each fails alone.
+    pub(crate) async fn cut_all(
+        &self,
+        taken: &Taken,
+        wanted: &BTreeMap<String, Filter>,
+    ) -> Result<(Vec<FrozenPart>, BTreeMap<String, String>)> {
         let (mut parts, mut failed): (Vec<FrozenPart>, _) = (Vec::new(), BTreeMap::new());
         let this = self.clone();
         let mut notes = blocking(move || Ok(Vec::from_iter(this.memory().begin()))).await?;
+        let left = self.left_behind(&taken.tag).await?;
         for (part, filter) in wanted {
-            let frozen = FrozenPart { filter: filter.clone(), ..FrozenPart::base(part.clone(), window) };
-            let tables = there.get(part).cloned().unwrap_or_default();
-            let Some(schema) = schemas.get(part) else { continue };
-            match self.cut(frozen, tag, facts, tables, schema, node.clone()).await {
+            let frozen = FrozenPart { filter: filter.clone(), ..FrozenPart::base(part.clone(), taken.window) };
+            match self.cut(frozen, taken).await {
                 Ok(frozen) => {
                     if filter.is_everything() {
                         self.memory().forget_others(part);
@@ -122,35 +176,40 @@ impl CassandraCluster {
         let this = self.clone();
         notes.extend(blocking(move || Ok(this.memory().end())).await?);
         for part in &mut parts {
-            part.notes.extend(notes.iter().cloned());
+            let left = left.iter().filter(|(_, keyspaces)| keyspaces.contains(&part.part)).map(|(tag, _)| {
+                format!("snapshot {tag} is left of a backup, unless that runs: delete it with nodetool clearsnapshot -t {tag}")
+            });
+            part.notes.extend(notes.iter().cloned().chain(left));
         }
-        Ok(Some((parts, failed)))
+        Ok((parts, failed))
+    }
+
+    /// Snapshots of backups that are not this one: none runs, or one was killed.
+    async fn left_behind(&self, tag: &str) -> Result<Tables> {
+        let files = self.files().await?.clone();
+        let mut found = blocking(move || files.snapshots()).await?;
+        found.retain(|other, _| other != tag && other.starts_with(PREFIX) && !is_held(other));
+        Ok(found)
     }
 
     /// Cuts the snapshot of one keyspace into pieces.
-    async fn cut(
-        &self,
-        mut part: FrozenPart,
-        tag: &str,
-        facts: &NodeFacts,
-        tables: BTreeSet<String>,
-        schema: &Schema,
-        node: PieceSpec,
-    ) -> Result<FrozenPart> {
+    async fn cut(&self, mut part: FrozenPart, taken: &Taken) -> Result<FrozenPart> {
         let files = self.files().await?.clone();
-        let (keyspace, of) = (part.part.clone(), tag.to_owned());
+        let (keyspace, of) = (part.part.clone(), taken.tag.clone());
         let snapshot = blocking(move || files.snapshot(&keyspace, &of)).await?;
         let meant = |table: &str| part.filter.tables.as_ref().is_none_or(|tables| tables.contains(table));
-        let lost =
-            tables.iter().filter(|table| meant(table) && !snapshot.tables.iter().any(|(name, _)| name == *table));
+        let tables = taken.tables.get(&part.part).into_iter().flatten();
+        let lost = tables.filter(|table| meant(table) && !snapshot.tables.iter().any(|(name, _)| name == *table));
         part.missing.extend(lost.map(|table| format!("table '{table}': its snapshot is in none of the data folders")));
-        let others = facts.hosts.iter().filter(|(_, id)| **id != facts.host_id && !self.config().alone);
+        let others = taken.others.iter().filter(|_| !self.config().alone);
         part.missing.extend(others.map(|(address, id)| format!("node {id} at {address}: only one node is read")));
         part.notes.extend(snapshot.odd.iter().map(|name| format!("'{name}' belongs to no SSTable and is left out")));
-        part.pieces.push(PieceDetail::schema(schema.to_text()?)?);
-        part.pieces.push(node);
+        if let Some(schema) = taken.schemas.get(&part.part) {
+            part.pieces.push(PieceDetail::schema(schema.to_text()?)?);
+        }
+        part.pieces.push(PieceDetail::node(&taken.host, taken.node.clone())?);
         let sstables: Vec<_> = snapshot.sstables.into_iter().filter(|found| meant(&found.table)).collect();
-        let hashed = stream::iter(sstables).map(|found| self.hashed(&part.part, tag, &facts.host_id, found));
+        let hashed = stream::iter(sstables).map(|found| self.hashed(&part.part, &taken.tag, &taken.host, found));
         let pieces: Vec<Vec<PieceSpec>> = hashed.buffered(HASHED_AT_ONCE).try_collect().await?;
         part.pieces.extend(pieces.into_iter().flatten());
         Ok(part)
@@ -173,13 +232,13 @@ impl CassandraCluster {
     }
 
     /// What the node is, for people.
-    async fn node_piece(&self, facts: &NodeFacts) -> Result<PieceSpec> {
+    async fn node_text(&self, facts: &NodeFacts) -> Result<String> {
         let body = json!({
             "version": facts.version, "cluster": facts.cluster, "host-id": facts.host_id, "partitioner": facts.partitioner,
             "schema-version": facts.schema, "tokens": facts.tokens, "ring": facts.ring, "hosts": facts.hosts,
             "settings": self.cql().settings(self.config()).await?,
         });
-        PieceDetail::node(&facts.host_id, body.to_string())
+        Ok(body.to_string())
     }
 
     /// Deletes the snapshot of a freeze.

@@ -18,6 +18,7 @@ mod cql;
 mod describe;
 mod files;
 mod freeze;
+mod held;
 mod java;
 mod jmx;
 mod jmx_node;

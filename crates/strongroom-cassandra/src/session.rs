@@ -99,7 +99,7 @@ impl Stage {
 }
 
 /// Puts a file in its place, whole or not at all.
-fn put(folder: &Path, file: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn put(folder: &Path, file: &Path, bytes: &[u8]) -> Result<()> {
     let work = || {
         let mut new = tempfile::NamedTempFile::new_in(folder)?;
         new.write_all(bytes)?;

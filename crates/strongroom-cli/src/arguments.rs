@@ -9,7 +9,7 @@ use strongroom::Result;
 
 use crate::commands::{
     adopt, backup, check, completions, copy, delete, demo, doctor, export, import, init, inspect, key, list, mend, pin,
-    plan, prune, restore, resume, status, synthesize, verify, what_if, windows,
+    plan, prune, restore, resume, snapshot, status, synthesize, verify, what_if, windows,
 };
 use crate::context::Context;
 
@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Unpin(pin::UnpinArguments),
     Hold(pin::HoldArguments),
     Release(pin::ReleaseArguments),
+    #[command(subcommand)]
+    Snapshot(snapshot::Command),
     Mend(mend::Arguments),
     Inspect(Box<inspect::Arguments>),
     Import(Box<import::Arguments>),
@@ -93,6 +95,7 @@ impl Command {
             Self::Unpin(arguments) => arguments.run(context).await,
             Self::Hold(arguments) => arguments.run(context).await,
             Self::Release(arguments) => arguments.run(context).await,
+            Self::Snapshot(command) => command.run(context).await,
             Self::Mend(arguments) => arguments.run(context).await,
             Self::Inspect(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,

@@ -1,6 +1,7 @@
 //! What is backed up, and restored into: a cluster that hands out and takes in *pieces of bytes*.
 
 mod fold;
+mod held;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
@@ -15,6 +16,7 @@ use crate::model::{Applies, Deletes, Filter, PartName, Scope, Window};
 use crate::{ByteStream, Result, Timestamp};
 
 pub use fold::{Fold, FoldInput, FoldRequest, Folded};
+pub use held::{HeldSnapshot, HeldSnapshots};
 
 /// What a cluster can do. Callers ask instead of trying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -24,7 +26,7 @@ pub struct Capabilities {
     pub incremental: bool,
     /// Hands out deletes too.
     pub deletes_seen: bool,
-    /// Keeps backups on its own nodes.
+    /// Keeps snapshots on its own nodes: [`Cluster::held`] is there.
     pub held_snapshots: bool,
     /// Archives its commit log.
     pub log_archive: bool,
@@ -482,6 +484,11 @@ pub trait Cluster: Debug + Send + Sync + 'static {
 
     /// The ability to merge a chain of pieces before it is written, if it has it.
     fn fold(&self) -> Option<&dyn Fold> {
+        None
+    }
+
+    /// The snapshots that it keeps on its own nodes, if it has that ability.
+    fn held(&self) -> Option<&dyn HeldSnapshots> {
         None
     }
 }

@@ -7,10 +7,11 @@ use strongroom_cassandra::CassandraCluster;
 use strongroom_core::cluster::RestoreOptions;
 use strongroom_core::codec::{Codec, CodecId, CodecRegistry};
 use strongroom_core::engine::{BackupRequest, Committed, PartOutcome, RestoreRequest, RestoreSummary, backup, restore};
+use strongroom_core::id::BackupId;
 use strongroom_core::model::Scope;
 use strongroom_core::planner::{Plan, Request, Target};
 use strongroom_core::repository::{InitOptions, Repository};
-use strongroom_core::{Error, Result, Storage};
+use strongroom_core::{Cluster, Error, Result, Storage};
 use strongroom_testkit::TestEnvironment;
 
 /// No codecs: pieces are stored as they are.
@@ -32,8 +33,13 @@ pub(crate) async fn repository(storage: Arc<dyn Storage>) -> Repository {
 
 /// Backs up one keyspace.
 pub(crate) async fn store(repository: &Repository, cluster: &CassandraCluster, keyspace: &str) -> Result<Committed> {
+    store_of(repository, Arc::new(cluster.clone()), keyspace).await
+}
+
+/// The same of any cluster.
+pub(crate) async fn store_of(repository: &Repository, cluster: Arc<dyn Cluster>, keyspace: &str) -> Result<Committed> {
     let request = BackupRequest { scope: Scope::of_parts([keyspace]), ..BackupRequest::default() };
-    let report = backup(repository.clone(), Arc::new(NoCodecs), Arc::new(cluster.clone()), request).await?;
+    let report = backup(repository.clone(), Arc::new(NoCodecs), cluster, request).await?;
     let part = report.parts.into_iter().next().ok_or_else(|| Error::internal("no part in the report"))?;
     match part.outcome {
         PartOutcome::Committed(committed) => Ok(*committed),
@@ -55,6 +61,19 @@ pub(crate) async fn bring_back(
     options: RestoreOptions,
 ) -> Result<RestoreSummary> {
     let plan = plan(repository, scope).await;
+    let request = RestoreRequest { options, ..RestoreRequest::default() };
+    restore(repository.clone(), Arc::new(NoCodecs), plan, Arc::new(cluster.clone()), request).await
+}
+
+/// Restores the state of one backup.
+pub(crate) async fn bring_back_backup(
+    repository: &Repository,
+    cluster: &CassandraCluster,
+    backup: BackupId,
+    options: RestoreOptions,
+) -> Result<RestoreSummary> {
+    let request = Request::at(Target::Backup(backup));
+    let plan = repository.load().await?.into_catalogue().plan(&request)?;
     let request = RestoreRequest { options, ..RestoreRequest::default() };
     restore(repository.clone(), Arc::new(NoCodecs), plan, Arc::new(cluster.clone()), request).await
 }

@@ -6,4 +6,5 @@ mod contract;
 mod control;
 mod database;
 mod engine;
+mod holding;
 mod server;

@@ -8,6 +8,7 @@ use strongroom::storage::redact_url;
 use strongroom::{BackupKindWish, BackupReport, BackupRequest, Error, Job, PartOutcome, Result};
 
 use crate::choice::Parts;
+use crate::commands::snapshot::cluster_at;
 use crate::context::Context;
 use crate::output::{DONE, count};
 use crate::settings::Pace;
@@ -26,6 +27,9 @@ pub(crate) struct Arguments {
     /// Everything, or the changes since the backup before
     #[arg(long, value_enum, default_value_t = Kind::Auto)]
     kind: Kind,
+    /// The state of this snapshot, which the cluster keeps: see 'snapshot list'
+    #[arg(long, value_name = "ID")]
+    snapshot: Option<String>,
     /// Let the first incremental after a base start at that base, not where the backup before the base ended
     #[arg(long)]
     no_bridging: bool,
@@ -56,6 +60,7 @@ impl Arguments {
     pub(crate) async fn run(self, context: &Context) -> Result<u8> {
         let strongroom = context.strongroom()?;
         let cluster = strongroom.cluster(&self.cluster)?;
+        let cluster = cluster_at(cluster, &self.cluster, self.snapshot.as_deref())?;
         let mut repository = strongroom.repository(&self.repository).await?;
         if let Some(codecs) = &self.codecs {
             repository = repository.with_codecs(codecs)?;

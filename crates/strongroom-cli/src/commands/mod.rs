@@ -20,6 +20,7 @@ pub(crate) mod plan;
 pub(crate) mod prune;
 pub(crate) mod restore;
 pub(crate) mod resume;
+pub(crate) mod snapshot;
 pub(crate) mod status;
 pub(crate) mod synthesize;
 pub(crate) mod verify;

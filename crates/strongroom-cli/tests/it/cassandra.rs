@@ -91,6 +91,32 @@ fn a_node_is_backed_up_planned_verified_and_restored() {
 }
 
 #[test]
+fn a_snapshot_is_kept_on_the_node_and_backed_up_later() {
+    let (world, application) = filled("kept");
+    world.ends(0, "init file:backups");
+    let snapshot = world.json("snapshot take node --part kept");
+    let id = snapshot["id"].as_str().unwrap();
+    application.run("INSERT INTO kept.numbers (id) VALUES (99)");
+    let listed = world.json("snapshot list node");
+    assert!(listed["snapshots"].as_array().unwrap().contains(&snapshot), "{listed}");
+    assert!(world.ends(0, "snapshot list node").contains(id));
+    world.ends(0, &format!("backup node file:backups --part kept --snapshot {id}"));
+    world.ends(0, &format!("snapshot delete node {id}"));
+    assert!(!world.json("snapshot list node")["snapshots"].as_array().unwrap().contains(&snapshot));
+    world.ends(0, "restore file:backups --into node --truncate");
+    assert_eq!(application.numbers("SELECT id FROM kept.numbers"), (0..10).collect::<Vec<i32>>());
+    for (code, command, told) in [
+        (5, format!("backup node file:backups --part kept --snapshot {id}"), "holds no snapshot"),
+        (4, "snapshot delete node mine".to_owned(), "no name of a held snapshot"),
+    ] {
+        let error = world.ends(code, &command);
+        assert!(error.contains(told), "{error}");
+    }
+    let error = World::with_base().ends(4, "snapshot list embedded:app.redb");
+    assert!(error.contains("keeps no snapshots"), "{error}");
+}
+
+#[test]
 fn what_a_node_refuses_and_what_is_not_there_is_told_with_advice() {
     let (world, _) = filled("refused");
     world.ends(0, "init file:backups");
