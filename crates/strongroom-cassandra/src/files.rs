@@ -256,7 +256,10 @@ impl NodeFiles {
         let digest = fs::read_to_string(folder.join(format!("{}-Digest.crc32", found.sstable))).unwrap_or_default();
         let table = format!("{}{}", found.id, found.index.as_deref().unwrap_or_default());
         let mark = |name: &str, meta: &fs::Metadata| Mark::of(keyspace, table.clone(), name, digest.trim(), meta);
-        found.files.iter().map(|name| hash_of(&folder.join(name), name, memory, mark)).collect()
+        let sum = |name: &str| (name == format!("{}-Data.db", found.sstable)).then_some(digest.trim());
+        let hash =
+            |name: &String| hash_of(&folder.join(name), name, memory, mark, sum(name).filter(|sum| !sum.is_empty()));
+        found.files.iter().map(hash).collect()
     }
 }
 
@@ -284,11 +287,13 @@ impl Snapshot {
     }
 }
 
+/// Reads a file that is not remembered, and holds it to the checksum `sum` that the node wrote when it made it.
 fn hash_of(
     path: &Path,
     name: &str,
     memory: &Memory,
     mark: impl Fn(&str, &fs::Metadata) -> Option<Mark>,
+    sum: Option<&str>,
 ) -> Result<FileDetail> {
     let mut file = fs::File::open(path).map_err(at(path))?;
     let meta = file.metadata().map_err(at(path))?;
@@ -296,14 +301,27 @@ fn hash_of(
     if let Some(blake3) = mark.as_ref().and_then(|mark| memory.find(mark)) {
         return Ok(FileDetail { name: name.to_owned(), size: meta.len(), blake3 });
     }
-    let (mut hash, mut size, mut chunk) = (blake3::Hasher::new(), 0, vec![0; CHUNK]);
+    let (mut hash, mut crc) = (blake3::Hasher::new(), crc32fast::Hasher::new());
+    let (mut size, mut chunk) = (0, vec![0; CHUNK]);
     loop {
         let read = file.read(&mut chunk).map_err(at(path))?;
         if read == 0 {
             break;
         }
-        hash.update(chunk.get(..read).unwrap_or_default());
+        let read_now = chunk.get(..read).unwrap_or_default();
+        hash.update(read_now);
+        if sum.is_some() {
+            crc.update(read_now);
+        }
         size += read as u64;
+    }
+    let crc = crc.finalize();
+    if let Some(sum) = sum.filter(|sum| sum.parse() != Ok(crc)) {
+        return Err(Error::corrupt(format!(
+            "{name} is not what the node wrote: its checksum is {crc}, not {}",
+            sum.escape_debug()
+        ))
+        .hint("look at the node's disk; bring the table back by nodetool repair, or out of an earlier backup"));
     }
     let blake3 = hash.finalize().to_hex().to_string();
     if let Some(mark) = mark.filter(|_| size == meta.len()) {
@@ -364,6 +382,18 @@ mod tests {
         fs::File::options().write(true).open(&changed).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
         let hashed = files.hash("app", "t", &snapshot.sstables[0], &memory).unwrap();
         assert_eq!(hashed[0].blake3, blake3::hash(b"y").to_hex().to_string());
+        // Not what the node's own checksum says.
+        for (sum, fits) in
+            [(crc32fast::hash(b"y").to_string(), true), ("17".to_owned(), false), ("x".to_owned(), false)]
+        {
+            fs::write(one.path().join(format!("{table}/snapshots/t/nb-1-big-Digest.crc32")), &sum).unwrap();
+            let hashed = files.hash("app", "t", &snapshot.sstables[0], &Memory::default());
+            assert_eq!(
+                hashed.as_ref().err().map(Error::kind),
+                (!fits).then_some(ErrorKind::Corrupt),
+                "{sum}: {hashed:?}"
+            );
+        }
     }
 
     #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use strongroom_core::cluster::{FreezeRequest, Frozen, FrozenPart, PieceSpec};
@@ -11,6 +11,7 @@ use strongroom_core::{Error, Result};
 
 use crate::CassandraCluster;
 use crate::cluster::blocking;
+use crate::files::Found;
 use crate::held::is_held;
 use crate::node::NodeFacts;
 use crate::piece::{PieceDetail, pieces_of};
@@ -192,7 +193,7 @@ impl CassandraCluster {
         Ok(found)
     }
 
-    /// Cuts the snapshot of one keyspace into pieces.
+    /// Cuts the snapshot of one keyspace into pieces. A table whose files can't be read fails alone.
     async fn cut(&self, mut part: FrozenPart, taken: &Taken) -> Result<FrozenPart> {
         let files = self.files().await?.clone();
         let (keyspace, of) = (part.part.clone(), taken.tag.clone());
@@ -209,26 +210,37 @@ impl CassandraCluster {
         }
         part.pieces.push(PieceDetail::node(&taken.host, taken.node.clone())?);
         let sstables: Vec<_> = snapshot.sstables.into_iter().filter(|found| meant(&found.table)).collect();
-        let hashed = stream::iter(sstables).map(|found| self.hashed(&part.part, &taken.tag, &taken.host, found));
-        let pieces: Vec<Vec<PieceSpec>> = hashed.buffered(HASHED_AT_ONCE).try_collect().await?;
-        part.pieces.extend(pieces.into_iter().flatten());
+        let keyspace = part.part.clone();
+        let hashed = stream::iter(sstables).map(|found| self.hashed(&keyspace, &taken.tag, &taken.host, found));
+        let mut hashed = hashed.buffered(HASHED_AT_ONCE);
+        let mut broken: BTreeMap<String, String> = BTreeMap::new();
+        let mut pieces: Vec<(String, Vec<PieceSpec>)> = Vec::new();
+        while let Some((table, outcome)) = hashed.next().await {
+            match outcome {
+                Ok(found) => pieces.push((table, found)),
+                Err(error) => drop(broken.entry(table).or_insert_with(|| error.to_string())),
+            }
+        }
+        // Half a table is worse than none: it would be taken for the whole.
+        pieces.retain(|(table, _)| !broken.contains_key(table));
+        part.pieces.extend(pieces.into_iter().flat_map(|(_, found)| found));
+        part.missing.extend(broken.into_iter().map(|(table, why)| format!("table '{table}': {why}")));
         Ok(part)
     }
 
-    async fn hashed(
-        &self,
-        keyspace: &str,
-        tag: &str,
-        host: &str,
-        found: crate::files::Found,
-    ) -> Result<Vec<PieceSpec>> {
-        let (this, files) = (self.clone(), self.files().await?.clone());
-        let (keyspace, tag, host) = (keyspace.to_owned(), tag.to_owned(), host.to_owned());
-        blocking(move || {
+    /// The table, and the pieces of one of its SSTables.
+    async fn hashed(&self, keyspace: &str, tag: &str, host: &str, found: Found) -> (String, Result<Vec<PieceSpec>>) {
+        let table = found.table.clone();
+        let files = match self.files().await {
+            Ok(files) => files.clone(),
+            Err(error) => return (table, Err(error)),
+        };
+        let (this, keyspace, tag, host) = (self.clone(), keyspace.to_owned(), tag.to_owned(), host.to_owned());
+        let work = blocking(move || {
             let hashed = files.hash(&keyspace, &tag, &found, this.memory())?;
             pieces_of(&keyspace, &host, &tag, &found, hashed)
-        })
-        .await
+        });
+        (table, work.await)
     }
 
     /// What the node is, for people.

@@ -4,6 +4,7 @@
 mod backup;
 mod contract;
 mod control;
+mod damage;
 mod database;
 mod engine;
 mod holding;
