@@ -13,6 +13,10 @@ use crate::schema::{Comparison, Schema};
 use crate::session::{Course, Phase, Stage};
 use crate::{CassandraCluster, Load};
 
+/// How often a node is asked to take files in. It sometimes stumbles over files that it looked at itself a moment before
+/// (`NullPointerException` in `SSTableReader$InstanceTidier.setup`, seen of 4.0.19), takes nothing, and does so at the next try.
+const ATTEMPTS: u32 = 3;
+
 /// Folders of files by keyspace and table.
 type Staged = BTreeMap<(String, String), Vec<PathBuf>>;
 
@@ -178,17 +182,28 @@ impl CassandraCluster {
     }
 
     /// Lets the node take in the files of a table. It moves them, so that a folder which still holds some was not taken.
-    async fn take_in(&self, keyspace: &str, table: &str, folders: Vec<PathBuf>) -> Result<()> {
-        let names = folders.iter().map(|folder| text_of(folder).map(str::to_owned));
-        let import = Import { copy: false, ..Import::new(keyspace, table, names.collect::<Result<_>>()?) };
+    async fn take_in(&self, keyspace: &str, table: &str, mut folders: Vec<PathBuf>) -> Result<()> {
         let within = |error: Error| error.within(format_args!("table '{keyspace}.{table}'"));
-        let refused = self.node().import(&import).await.map_err(within)?;
-        let left = blocking(move || folders.iter().map(|folder| files_in(folder)).sum::<Result<usize>>()).await?;
-        if refused.is_empty() && left == 0 {
-            return Ok(());
+        let mut refused = Vec::new();
+        for _ in 0..ATTEMPTS {
+            let names = folders.iter().map(|folder| text_of(folder).map(str::to_owned));
+            let import = Import { copy: false, ..Import::new(keyspace, table, names.collect::<Result<_>>()?) };
+            refused = self.node().import(&import).await.map_err(within)?;
+            folders = blocking(move || {
+                let left = folders.into_iter().map(|folder| files_in(&folder).map(|files| (folder, files > 0)));
+                let left = left.filter(|found| !matches!(found, Ok((_, false))));
+                left.map(|found| found.map(|(folder, _)| folder)).collect::<Result<_>>()
+            })
+            .await?;
+            match (folders.is_empty(), refused.is_empty()) {
+                (true, true) => return Ok(()),
+                (true, false) => break,
+                (false, _) => {}
+            }
         }
+        let left: BTreeSet<String> = folders.iter().map(|folder| folder.display().to_string()).chain(refused).collect();
         Err(within(
-            Error::invalid(format!("the node did not take in {left} files ({})", refused.join(", ")))
+            Error::invalid(format!("the node did not take in the files in {}", Vec::from_iter(left).join(", ")))
                 .hint("its log says why; the files are kept: go on with the restore once the cause is gone"),
         ))
     }
