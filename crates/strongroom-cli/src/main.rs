@@ -6,6 +6,8 @@ mod commands;
 mod context;
 mod demo;
 mod interrupt;
+#[cfg(test)]
+mod names;
 mod output;
 mod progress;
 #[cfg(test)]

@@ -14,6 +14,7 @@
 
 mod cluster;
 mod contract;
+pub mod document;
 mod environment;
 mod seed;
 mod storage;

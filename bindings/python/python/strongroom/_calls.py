@@ -296,13 +296,14 @@ class Calls:
         *,
         depth: Literal["exists", "hash", "decode"] = "hash",
         limit_rate: int | str | None = None,
+        limit_records: int | None = None,
         parallel: int | None = None,
     ) -> Job[VerifyReport]:
         """Checks that stored backups are whole. Damage is in the report; it is no error."""
         asked = {
             "backups": None if backups is None else options.backup_ids(backups),
             "depth": depth,
-            "pace": options.pace(limit_rate, None, parallel),
+            "pace": options.pace(limit_rate, limit_records, parallel),
         }
         return Job(self._native.verify(dumps(asked)), VerifyReport.from_json)
 
@@ -312,12 +313,13 @@ class Calls:
         backups: BackupIds | None = None,
         *,
         limit_rate: int | str | None = None,
+        limit_records: int | None = None,
         parallel: int | None = None,
     ) -> Job[CopyReport]:
         """Copies backups, and the chains they need, to another storage; it becomes a repository as well."""
         asked = {
             "backups": None if backups is None else options.backup_ids(backups),
-            "pace": options.pace(limit_rate, None, parallel),
+            "pace": options.pace(limit_rate, limit_records, parallel),
         }
         return Job(self._native.copy(storage_at(to, on_loop=self._on_loop), dumps(asked)), CopyReport.from_json)
 
@@ -379,6 +381,7 @@ class Calls:
         run: str | None = None,
         take_over: bool = False,
         limit_rate: int | str | None = None,
+        limit_records: int | None = None,
         parallel: int | None = None,
     ) -> Job[SynthesizeReport]:
         """Merges a chain of record backups of one part into a new base, without touching the cluster."""
@@ -386,7 +389,7 @@ class Calls:
             "choice": options.choice(at, None, backup, None, options.subject(part, None, cluster)),
             "run": run,
             "take_over": take_over,
-            "pace": options.pace(limit_rate, None, parallel),
+            "pace": options.pace(limit_rate, limit_records, parallel),
             "tool": TOOL,
         }
         return Job(self._native.synthesize(dumps(asked), codecs), SynthesizeReport.from_json)

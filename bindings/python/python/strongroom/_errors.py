@@ -10,29 +10,29 @@ from typing import ClassVar
 class StrongroomError(Exception):
     """Whatever goes wrong in strongroom.
 
-    ``code`` is the same in every language; ``hint`` says what to do, where that is known; ``because`` are the causes,
-    one line each. What the job did before it failed is in ``report``, where there is one.
+    ``code`` is the same in every language; ``advice`` says what to do, where that is known; ``causes`` are one line each,
+    from the outermost. What the job did before it failed is in ``report``, where there is one.
     """
 
     code: ClassVar[str] = "INTERNAL"
     message: str
-    hint: str | None
-    because: list[str]
+    advice: str | None
+    causes: list[str]
     report: object | None
 
-    def __init__(self, message: str, hint: str | None = None, because: list[str] | None = None) -> None:
+    def __init__(self, message: str, advice: str | None = None, causes: list[str] | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
-        self.because = because or []
+        self.advice = advice
+        self.causes = causes or []
         self.report = None
 
     def __str__(self) -> str:
-        text = self.message if self.hint is None else f"{self.message} ({self.hint})"
-        return "\n  because: ".join([text, *self.because])
+        text = self.message if self.advice is None else f"{self.message} ({self.advice})"
+        return "\n  because: ".join([text, *self.causes])
 
     def __reduce__(self) -> tuple[type[StrongroomError], tuple[str, str | None, list[str]]]:
-        return type(self), (self.message, self.hint, self.because)
+        return type(self), (self.message, self.advice, self.causes)
 
     @property
     def is_retryable(self) -> bool:
@@ -134,9 +134,9 @@ CLASSES: dict[str, type[StrongroomError]] = {
 }
 
 
-def make(code: str, message: str, hint: str | None, because: list[str]) -> StrongroomError:
+def make(code: str, message: str, advice: str | None, causes: list[str]) -> StrongroomError:
     """The exception of a code. Called by the native half."""
-    return CLASSES.get(code, InternalError)(message, hint, because)
+    return CLASSES.get(code, InternalError)(message, advice, causes)
 
 
 #: What builtin exceptions of somebody's own adapter mean, most special first.
@@ -153,9 +153,9 @@ BUILTINS: list[tuple[type[BaseException], str]] = [
 
 
 def describe(error: BaseException) -> tuple[str, str, str | None]:
-    """Code, message and hint of an exception that an adapter raised. Called by the native half."""
+    """Code, message and advice of an exception that an adapter raised. Called by the native half."""
     if isinstance(error, StrongroomError):
-        return error.code, error.message, error.hint
+        return error.code, error.message, error.advice
     what = f"{type(error).__name__}: {error}"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "NO_SPACE", what, None
