@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use strongroom::embedded::EmbeddedCluster;
+use strongroom::inspect::Inspection;
 use strongroom::{Access, Cluster as CoreCluster, Error, Result, Strongroom};
 use tokio::task::spawn_blocking;
 
@@ -24,11 +25,13 @@ pub(crate) struct Cluster {
 struct Held {
     cluster: Arc<dyn CoreCluster>,
     embedded: Option<EmbeddedCluster>,
+    /// Holds the file of a state that is looked into.
+    _inspection: Option<Inspection>,
 }
 
 impl Cluster {
     pub(crate) fn new(cluster: Arc<dyn CoreCluster>) -> Self {
-        Self { held: Owned::new(Held { cluster, embedded: None }) }
+        Self { held: Owned::new(Held { cluster, embedded: None, _inspection: None }) }
     }
 
     pub(crate) fn opened(&self, py: Python<'_>) -> PyResult<Arc<dyn CoreCluster>> {
@@ -36,7 +39,21 @@ impl Cluster {
     }
 
     pub(crate) fn embedded(cluster: EmbeddedCluster) -> Self {
-        Self { held: Owned::new(Held { cluster: Arc::new(cluster.clone()), embedded: Some(cluster) }) }
+        Self {
+            held: Owned::new(Held { cluster: Arc::new(cluster.clone()), embedded: Some(cluster), _inspection: None }),
+        }
+    }
+
+    /// The state of a repository; its file goes when nothing holds this any more.
+    pub(crate) fn inspected(inspection: Inspection) -> Self {
+        let cluster = inspection.cluster().clone();
+        Self {
+            held: Owned::new(Held {
+                cluster: Arc::new(cluster.clone()),
+                embedded: Some(cluster),
+                _inspection: Some(inspection),
+            }),
+        }
     }
 }
 

@@ -7,14 +7,14 @@ use serde_json::json as value;
 use strongroom::core::id::BackupId;
 use strongroom::core::planner::PinKind;
 use strongroom::options::{self, Choice, Pinning, Subject};
-use strongroom::{Access, Listing, OpenRepository, Plan, Result, Strongroom, Target};
+use strongroom::{Access, Listing, OpenRepository, Plan, RestoreRequest, Result, Strongroom, Target};
 
-use crate::cluster::Party;
+use crate::cluster::{Cluster, Party};
 use crate::errors::raise;
 use crate::job::Job;
 use crate::place::{Place, There, maybe};
 use crate::runtime::Owned;
-use crate::task::{Task, json};
+use crate::task::{Task, json, object};
 
 /// An open repository.
 #[pyclass(frozen, module = "strongroom._native")]
@@ -218,6 +218,20 @@ impl Repository {
             let target = into.open(&open.strongroom, access).await?;
             request.storages = open.strongroom.copies(&plan);
             Ok(open.repository.restore(plan, target, request))
+        })
+    }
+
+    /// Restores what is chosen into a file of its own, to be looked into. Cancelled, it leaves nothing.
+    fn inspect(&self, py: Python<'_>, choice: &str, pace: &str) -> PyResult<Task> {
+        let (open, choice) = (self.open(py)?, read::<Choice>(py, choice)?);
+        let pace: options::Pace = read(py, pace)?;
+        Task::spawn(py, async move {
+            let plan = choice.plan(&open.repository).await?;
+            let storages = open.strongroom.copies(&plan);
+            let request = RestoreRequest { settings: pace.settings()?, storages, ..RestoreRequest::default() };
+            let (inspection, job) = open.repository.inspect(plan, request)?;
+            job.await?;
+            Ok(object(Cluster::inspected(inspection)))
         })
     }
 

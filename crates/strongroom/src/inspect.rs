@@ -34,8 +34,11 @@ impl OpenRepository {
     /// `NoSpace`, `Denied` when the file can't be made; the job ends as a restore does, with `Invalid` for a backup
     /// that holds no records.
     pub fn inspect(&self, plan: Plan, request: RestoreRequest) -> Result<(Inspection, Job<RestoreSummary>)> {
-        let folder = tempfile::Builder::new().prefix("strongroom-inspect-").tempdir();
-        let folder = folder.map_err(|error| Error::from(error).within("a temporary folder to look into"))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("strongroom-inspect-");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let folder = builder.tempdir().map_err(|error| Error::from(error).within("a temporary folder to look into"))?;
         let cluster = EmbeddedCluster::create(folder.path().join("state.redb"), self.core().environment().clone())?;
         let job = self.restore(plan, Arc::new(cluster.clone()), request);
         Ok((Inspection { cluster, _folder: folder }, job))

@@ -48,6 +48,7 @@ fn the_names_of_the_library_are_those_of_the_table() {
         OpenRepository::backup,
         OpenRepository::resume,
         OpenRepository::restore,
+        OpenRepository::inspect,
         OpenRepository::verify,
         OpenRepository::copy,
         OpenRepository::prune,
@@ -83,6 +84,11 @@ fn every_option_is_a_field_of_its_operation() {
         ("backup", refusal::<options::Backup>),
         ("resume", refusal::<options::Resume>),
         ("restore", refusal::<options::Restore>),
+        ("inspect", |json| {
+            // Which state, and how fast.
+            let (choice, pace) = (refusal::<options::Choice>(json), refusal::<options::Pace>(json));
+            if choice.contains("unknown field `") && !choice.contains("unknown field `?`") { pace } else { choice }
+        }),
         ("verify", refusal::<options::Verify>),
         ("copy", refusal::<options::Copy>),
         ("prune", refusal::<options::Prune>),

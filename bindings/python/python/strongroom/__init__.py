@@ -30,7 +30,7 @@ from ._adapters import (
     Upload,
 )
 from ._calls import Calls
-from ._cluster import EmbeddedCluster, OpenCluster
+from ._cluster import EmbeddedCluster, Inspection, OpenCluster
 from ._errors import (
     AlreadyExistsError,
     BrokenChainError,
@@ -137,6 +137,7 @@ __all__ = [
     "FreezeRequest",
     "FrozenPart",
     "Gap",
+    "Inspection",
     "InternalError",
     "InvalidError",
     "Job",

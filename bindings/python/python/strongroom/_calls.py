@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 from . import _native
 from . import _options as options
 from ._adapters import Cluster, Storage
-from ._cluster import OpenCluster, party, storage_at
+from ._cluster import Inspection, OpenCluster, party, storage_at
 from ._data import D
 from ._job import Call, Job
 from ._options import BackupId, BackupIds, Names, Policy, dumps
@@ -289,6 +289,30 @@ class Calls:
             None if staging is None else storage_at(staging, on_loop=self._on_loop),
         )
         return Job(native, RestoreReport.from_json)
+
+    def inspect(
+        self,
+        *,
+        at: Moment | None = None,
+        exactly: Moment | None = None,
+        backup: BackupId | None = None,
+        run: str | None = None,
+        part: Names | None = None,
+        table: Names | None = None,
+        cluster: str | None = None,
+        nearest_earlier: bool = False,
+        limit_rate: int | str | None = None,
+        limit_records: int | None = None,
+        parallel: int | None = None,
+    ) -> Call[Inspection]:
+        """Restores what is chosen into a temporary file, to look into its records. Close it, or use it in a ``with`` block.
+
+        Only of backups that hold records. ``part`` and ``table`` make it quicker.
+        """
+        of = options.subject(part, table, cluster)
+        asked = options.choice(at, exactly, backup, run, of, nearest_earlier=nearest_earlier)
+        pace = options.pace(limit_rate, limit_records, parallel)
+        return Call(self._native.inspect(dumps(asked), dumps(pace)), Inspection)
 
     def verify(
         self,

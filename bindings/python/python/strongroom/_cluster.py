@@ -144,7 +144,7 @@ class EmbeddedCluster(OpenCluster):
         return self._records.hash(namespace)
 
     def close(self) -> None:
-        """Does nothing yet but end the ``with`` block: the file is closed when nothing uses it any more."""
+        """Does nothing but end the ``with`` block: the file is closed when nothing uses it any more."""
 
     def __enter__(self) -> EmbeddedCluster:
         return self
@@ -157,6 +157,26 @@ class EmbeddedCluster(OpenCluster):
     def __repr__(self) -> str:
         parts = ", ".join(f"{name}: {about['records']} records" for name, about in self.namespaces().items())
         return f"<EmbeddedCluster {self.path}: {parts or 'empty'}>"
+
+
+class Inspection(EmbeddedCluster):
+    """A state of a repository, to be looked into: a file that is gone when this is closed or dropped."""
+
+    def __init__(self, native: _native.Cluster) -> None:
+        super().__init__(native, "a state of a repository")
+
+    def close(self) -> None:
+        """Deletes the file. Scans that run keep what they need to their end."""
+        vars(self).pop("_native", None)
+        vars(self).pop("_records", None)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("_native", "_records"):
+            raise InvalidError("the state is closed", "look into it again: inspect")
+        raise AttributeError(name)
+
+    def __repr__(self) -> str:
+        return super().__repr__() if "_records" in vars(self) else "<Inspection: closed>"
 
 
 def _micros(moment: Moment | None) -> int | None:
