@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 use strongroom_core::codec::CodecId;
 use strongroom_core::id::{BackupId, ClusterId, DataKeyId, RunId, TimelineId};
 use strongroom_core::model::{Applies, BackupKind, Deletes, Depth, Filter, Status, Window};
@@ -131,6 +132,20 @@ fn timeline(id: u128) -> Timeline {
         parent: None,
         began: None,
     }
+}
+
+/// A class whose node has lost its name: its rows have places in a log, and their lane has none.
+#[test]
+fn a_log_segment_without_its_node_is_damage() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let tree = entry().prop_filter("a log segment", |entry| entry.kind == BackupKind::LogSegment);
+    let entry = tree.new_tree(&mut runner).unwrap().current();
+    let packed = Catalogue::from_entries([entry], [], 5, true).pack();
+    let name = br#""node":"#;
+    let at = packed.windows(name.len()).position(|bytes| bytes == name).unwrap();
+    let mut flipped = packed;
+    flipped[at + 1] ^= 1;
+    assert_eq!(Builder::unpack(&flipped).unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
 proptest! {

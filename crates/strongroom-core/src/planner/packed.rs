@@ -102,6 +102,13 @@ fn read_rows(reader: &mut Reader<'_>) -> Result<Rows> {
     let length = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
     let classes: Vec<Class> = serde_json::from_slice(reader.take(length)?)
         .map_err(|error| Error::corrupt("a list in the catalogue can't be read").because(error))?;
+    // What stands in a log's lane has a place in the log, and nothing else has one.
+    if let Some(class) = classes.iter().find(|class| class.node.is_some() != (class.kind == BackupKind::LogSegment)) {
+        return Err(Error::corrupt(format!(
+            "the catalogue has a {} of part '{}' with or without a node",
+            class.kind, class.part
+        )));
+    }
     let mut shapes = Vec::new();
     for _ in 0..reader.number()? {
         let length = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
