@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strongroom_core::cluster::RestoreOptions;
 use strongroom_core::engine::{
     BackupKindWish, BackupReport, BackupRequest, CopyRequest, PartOutcome, PruneRequest, Removal, RestoreRequest,
-    VerifyRequest, backup, copy, prune, restore, resume_backup, verify,
+    SynthesizeRequest, VerifyRequest, backup, copy, prune, restore, resume_backup, synthesize, verify,
 };
 use strongroom_core::id::{BackupId, RunId};
 use strongroom_core::model::{Depth, Scope};
 use strongroom_core::planner::{Request, RetentionPolicy, Target};
-use strongroom_core::repository::Repository;
+use strongroom_core::repository::{Loaded, Repository};
 use strongroom_core::{ErrorKind, Result, Storage};
-use strongroom_testkit::{Crashing, Death, Faults, Faulty, Latency, MemoryStorage};
+use strongroom_testkit::{Crashing, Death, Faults, Faulty, Latency, MemoryStorage, SimulatedFold};
 
 use crate::check::is_true;
 use crate::support::{World, request, settings};
@@ -27,7 +28,8 @@ pub(crate) enum Deed {
     Verify { near: bool, depth: Depth },
     Copy,
     Prune { near: bool, grace: Duration },
-    Restore { number: usize },
+    Restore { number: usize, in_place: bool },
+    Synthesize { number: usize },
 }
 
 /// What goes wrong for one process.
@@ -37,6 +39,8 @@ pub(crate) struct Luck {
     pub(crate) dies_at: Option<(u64, Death)>,
     pub(crate) flaky: u16,
     pub(crate) call: Duration,
+    /// An object is damaged or gone while it works.
+    pub(crate) damaged: bool,
 }
 
 /// How a job ended, in words for the log, and the parts of a backup that are committed now.
@@ -80,7 +84,7 @@ impl Deed {
     /// Does it as one process that may die.
     pub(crate) async fn perform(self, world: &World, near: &MemoryStorage, luck: Luck) -> Told {
         let places = Places::new(world, near, luck);
-        let done = places.process.run(self.attempt(world, &places)).await;
+        let done = places.process.run(self.attempt(world, &places, luck)).await;
         let left = match &self {
             Self::Backup { run, .. } | Self::Resume { run, .. } => Some(*run),
             _ => None,
@@ -94,7 +98,7 @@ impl Deed {
                 committed: committed.1,
             },
             Some(Err(error)) => {
-                may_fail(error.kind(), &format!("{name}: {error:?}"));
+                luck.may_fail(error.kind(), &format!("{name}: {error:?}"));
                 Told { words: format!("{name}: failed {}", error.kind()), committed: Vec::new(), left }
             }
         }
@@ -107,12 +111,14 @@ impl Deed {
             Self::Verify { .. } => "verify",
             Self::Copy => "copy",
             Self::Prune { .. } => "prune",
-            Self::Restore { .. } => "restore",
+            Self::Restore { in_place: false, .. } => "restore",
+            Self::Restore { in_place: true, .. } => "restore in place",
+            Self::Synthesize { .. } => "synthesize",
         }
     }
 
     /// Words for the log, committed backups, and whether nothing of a run is left to do.
-    async fn attempt(&self, world: &World, places: &Places) -> Result<(String, Vec<BackupId>, bool)> {
+    async fn attempt(&self, world: &World, places: &Places, luck: Luck) -> Result<(String, Vec<BackupId>, bool)> {
         let repository = places.open(world).await?;
         let place = |near: bool| if near { repository.at(Arc::clone(&places.near)) } else { repository.clone() };
         let codecs = Arc::new(Codecs);
@@ -121,17 +127,19 @@ impl Deed {
                 let kind = if *base { BackupKindWish::Base } else { BackupKindWish::Auto };
                 let request = BackupRequest { run: Some(*run), kind, ..request() };
                 let cluster = Arc::new(places.process.cluster(world.cluster()));
-                Ok(taken(&backup(repository, codecs, cluster, request).await?))
+                Ok(taken(&backup(repository, codecs, cluster, request).await?, luck))
             }
             Self::Resume { run, take_over } => {
                 let cluster = Arc::new(places.process.cluster(world.cluster()));
                 let request = BackupRequest { take_over: *take_over, ..request() };
-                Ok(taken(&resume_backup(repository, codecs, cluster, *run, request).await?))
+                Ok(taken(&resume_backup(repository, codecs, cluster, *run, request).await?, luck))
             }
             Self::Verify { near, depth } => {
-                let request = VerifyRequest { depth: *depth, settings: settings(), ..VerifyRequest::default() };
+                // What is found of damage that is mended later is not kept.
+                let (settings, record) = (settings(), !luck.damaged);
+                let request = VerifyRequest { depth: *depth, settings, record, ..VerifyRequest::default() };
                 let report = verify(place(*near), codecs, request).await?;
-                assert!(report.is_whole(), "near {near}: {report:?}");
+                assert!(report.is_whole() || luck.damaged && !near, "near {near}: {report:?}");
                 Ok((format!("{} backups", report.backups.len()), Vec::new(), true))
             }
             Self::Copy => {
@@ -139,7 +147,8 @@ impl Deed {
                     CopyRequest { name: Some("near".to_owned()), settings: settings(), ..CopyRequest::default() };
                 let report = copy(repository, codecs, Arc::clone(&places.near), request).await?;
                 for left in &report.left_out {
-                    assert_eq!(left.kind, ErrorKind::Unavailable, "only a prune there keeps it away: {left:?}");
+                    let explained = left.kind == ErrorKind::Unavailable || luck.damaged;
+                    assert!(explained, "only a prune there keeps it away, or damage: {left:?}");
                 }
                 Ok((format!("{} of {}", report.copied, report.backups.len()), Vec::new(), true))
             }
@@ -150,46 +159,65 @@ impl Deed {
                 let report = prune(place(*near), request).await?;
                 Ok((format!("{} deleted", report.deleted.backups.len()), Vec::new(), true))
             }
-            Self::Restore { number } => {
+            Self::Restore { number, in_place } => {
                 let loaded = repository.load().await?;
-                let entries: Vec<_> = loaded.entries().collect();
-                let Some(entry) = entries.get(number % entries.len().max(1)) else {
-                    return Ok(("nothing".to_owned(), Vec::new(), true));
-                };
-                let scope = Scope::of_parts([entry.part.clone()]);
-                let plan = loaded.catalogue().plan(&Request::at(Target::Backup(entry.id)).of(scope))?;
-                let target = world.target();
+                let Some(state) = state_of(&loaded, *number) else { return Ok(nothing()) };
+                let plan = loaded.catalogue().plan(&state)?;
+                let target = if *in_place { world.cluster.clone() } else { world.target() };
                 let storages = [("near".to_owned(), Arc::clone(&places.near))].into();
-                let request = RestoreRequest { settings: settings(), storages, ..RestoreRequest::default() };
+                let options = RestoreOptions { truncate: *in_place, ..RestoreOptions::default() };
+                let request = RestoreRequest { settings: settings(), storages, options, ..RestoreRequest::default() };
                 let into = Arc::new(places.process.cluster(Arc::new(target.clone())));
                 let summary = restore(repository, codecs, plan, into, request).await?;
-                is_true(world, &target.contents(), &summary, &format!("restored {}", entry.id));
+                is_true(world, &target.contents(), &summary, &format!("restored by {state:?}"));
                 Ok((format!("{} steps", summary.applied.written), Vec::new(), true))
+            }
+            Self::Synthesize { number } => {
+                let Some(state) = state_of(&repository.load().await?, *number) else { return Ok(nothing()) };
+                let storages = [("near".to_owned(), Arc::clone(&places.near))].into();
+                let stack = request().stack;
+                let request =
+                    SynthesizeRequest { state, stack, settings: settings(), storages, ..SynthesizeRequest::default() };
+                let report = synthesize(repository, codecs, Arc::new(SimulatedFold), request).await?;
+                Ok((format!("{} merged", report.made_from.len()), vec![report.backup], true))
             }
         }
     }
 }
 
-fn taken(report: &BackupReport) -> (String, Vec<BackupId>, bool) {
+/// The state of one of the backups, of one part.
+fn state_of(loaded: &Loaded, number: usize) -> Option<Request> {
+    let entries: Vec<_> = loaded.entries().collect();
+    let entry = entries.get(number % entries.len().max(1))?;
+    Some(Request::at(Target::Backup(entry.id)).of(Scope::of_parts([entry.part.clone()])))
+}
+
+fn nothing() -> (String, Vec<BackupId>, bool) {
+    ("nothing".to_owned(), Vec::new(), true)
+}
+
+fn taken(report: &BackupReport, luck: Luck) -> (String, Vec<BackupId>, bool) {
     for part in &report.parts {
         if let PartOutcome::Failed { kind, what } = &part.outcome {
-            may_fail(*kind, what);
+            luck.may_fail(*kind, what);
         }
     }
     (format!("{} parts", report.backups().count()), report.backups().collect(), report.is_success())
 }
 
-/// A network that fails, a clock that went back and processes that meet explain these errors; no others.
-fn may_fail(kind: ErrorKind, what: &str) {
-    let explained = matches!(
-        kind,
-        ErrorKind::Unavailable
-            | ErrorKind::Cancelled
-            | ErrorKind::NotFound
-            | ErrorKind::AlreadyExists
-            | ErrorKind::BrokenChain
-            | ErrorKind::Unsupported
-            | ErrorKind::Invalid
-    );
-    assert!(explained, "{what}");
+impl Luck {
+    /// A network that fails, a clock that went back and processes that meet explain these errors; no others.
+    fn may_fail(self, kind: ErrorKind, what: &str) {
+        let explained = matches!(
+            kind,
+            ErrorKind::Unavailable
+                | ErrorKind::Cancelled
+                | ErrorKind::NotFound
+                | ErrorKind::AlreadyExists
+                | ErrorKind::BrokenChain
+                | ErrorKind::Unsupported
+                | ErrorKind::Invalid
+        );
+        assert!(explained || self.damaged && kind == ErrorKind::Corrupt, "{what}");
+    }
 }

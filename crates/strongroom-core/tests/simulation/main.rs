@@ -40,7 +40,7 @@ fn whatever_happens_nothing_complete_is_lost_and_nothing_wrong_is_restored() {
     let enough = seeds.len() >= 16;
     let logs: Vec<String> = seeds.into_iter().flat_map(simulate).collect();
     // That all of it came to pass, else it would show nothing.
-    for word in ["backup", "resume", "verify", "copy", "prune", "restore"] {
+    for word in ["backup", "resume", "verify", "copy", "prune", "restore:", "restore in place", "synthesize"] {
         for end in ["done", "died", "failed"] {
             let count = logs.iter().filter(|line| line.starts_with(word) && line.contains(&format!(": {end}"))).count();
             println!("{word} {end}: {count}");

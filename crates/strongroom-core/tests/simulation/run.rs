@@ -20,11 +20,22 @@ pub(crate) struct Simulation {
     pub(crate) rng: fastrand::Rng,
     /// Whether old backups are deleted.
     pub(crate) prunes: bool,
+    /// Whether the cluster hands out records alone, that can be merged.
+    fold: bool,
     /// Runs that did not end.
     left: BTreeSet<RunId>,
     /// Everything that was ever reported as committed.
     pub(crate) committed: BTreeSet<BackupId>,
     log: Vec<String>,
+}
+
+/// What a round has already. One backup at most: two of one cluster at once are two runs, and each newest point would be the
+/// other's second. One restore in place, which is judged by what the cluster holds at its end.
+#[derive(Default)]
+struct Taken {
+    backs_up: bool,
+    restores_in_place: bool,
+    prunes: bool,
 }
 
 impl Simulation {
@@ -44,7 +55,7 @@ impl Simulation {
         let world = World::with(options, seed, FEW).await;
         let log = vec![format!("seed {seed}: fold {fold}, prunes {prunes}")];
         let (near, left, committed) = (MemoryStorage::new(), BTreeSet::new(), BTreeSet::new());
-        Self { world, near, rng, prunes, left, committed, log }
+        Self { world, near, rng, prunes, fold, left, committed, log }
     }
 
     pub(crate) fn tell(&mut self, words: impl Into<String>) {
@@ -61,11 +72,14 @@ impl Simulation {
         self.step_the_clock().await;
         let before = self.newest().await;
         let mut jobs = Vec::new();
-        // One backup at most: two of one cluster at once are two runs, and each newest point would be the other's second.
-        let mut backs_up = false;
+        let mut taken = Taken::default();
         for _ in 0..self.rng.usize(1..4) {
-            let deed = self.deed(&mut backs_up);
+            let deed = self.deed(&mut taken);
             jobs.push((deed, self.luck(), Duration::from_millis(self.rng.u64(..3000))));
+        }
+        let harm = self.harm(!taken.prunes);
+        for (_, luck, _) in &mut jobs {
+            luck.damaged = harm.is_some();
         }
         for (deed, luck, _) in jobs.clone() {
             self.tell(format!("begins {deed:?} {luck:?}"));
@@ -76,6 +90,9 @@ impl Simulation {
             deed.perform(world, near, luck).await
         }))
         .await;
+        if let Some(harm) = harm {
+            self.mend(harm);
+        }
         for told in told {
             self.tell(told.words);
             self.committed.extend(told.committed);
@@ -104,14 +121,14 @@ impl Simulation {
         self.tell(format!("the clock jumps by {} s", by / 1_000_000));
     }
 
-    fn deed(&mut self, backs_up: &mut bool) -> Deed {
+    fn deed(&mut self, taken: &mut Taken) -> Deed {
         loop {
             let near = self.rng.bool() && self.near.keys().iter().any(|key| key.as_str() == "strongroom.json");
-            let deed = match self.rng.u8(..12) {
-                0..4 if !*backs_up => {
+            let deed = match self.rng.u8(..14) {
+                0..4 if !taken.backs_up => {
                     Deed::Backup { run: RunId::from_u128(self.rng.u128(..)), base: self.rng.u8(..4) == 0 }
                 }
-                4 if !*backs_up => match self.left.pop_last() {
+                4 if !taken.backs_up => match self.left.pop_last() {
                     Some(run) => Deed::Resume { run, take_over: self.rng.bool() },
                     None => continue,
                 },
@@ -121,10 +138,14 @@ impl Simulation {
                     let grace = if self.rng.bool() { Duration::ZERO } else { Duration::from_hours(2) };
                     Deed::Prune { near, grace }
                 }
-                10 | 11 => Deed::Restore { number: self.rng.usize(..100) },
+                10 | 11 => Deed::Restore { number: self.rng.usize(..100), in_place: false },
+                12 if !taken.restores_in_place => Deed::Restore { number: self.rng.usize(..100), in_place: true },
+                13 if self.fold => Deed::Synthesize { number: self.rng.usize(..100) },
                 _ => continue,
             };
-            *backs_up |= matches!(deed, Deed::Backup { .. } | Deed::Resume { .. });
+            taken.backs_up |= matches!(deed, Deed::Backup { .. } | Deed::Resume { .. });
+            taken.restores_in_place |= matches!(deed, Deed::Restore { in_place: true, .. });
+            taken.prunes |= matches!(deed, Deed::Prune { .. });
             return deed;
         }
     }
@@ -138,6 +159,7 @@ impl Simulation {
             dies_at: (kind == 0 || kind == 1).then_some((at, death)),
             flaky: if kind == 2 { self.rng.u16(1..15) } else { 0 },
             call: Duration::from_millis(self.rng.u64(..25)),
+            damaged: false,
         }
     }
 

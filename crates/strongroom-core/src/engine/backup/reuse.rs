@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::note::BegunNote;
 use super::store::Kept;
-use crate::cluster::{FrozenPart, PieceKind};
+use crate::cluster::{FrozenPart, PieceKind, PieceSpec};
 use crate::manifest::StoredPiece;
 use crate::model::{Applies, Window};
 use crate::{Error, Result};
@@ -39,25 +39,28 @@ pub(super) fn reuse(
         stored.into_iter().map(|piece| (piece.spec.name.clone(), piece)).collect();
     let deletes_apart = frozen.pieces.iter().any(|piece| piece.kind == PieceKind::Deletes)
         || by_name.values().any(|piece| piece.spec.kind == PieceKind::Deletes);
-    // A group is kept whole or not at all: its pieces describe each other.
-    let incomplete: BTreeSet<&str> = frozen
-        .pieces
-        .iter()
-        .filter(|piece| !by_name.contains_key(&piece.name))
-        .filter_map(|piece| piece.group.as_deref())
-        .collect();
+    // A group is kept whole or not at all: its pieces describe each other, and a name may be that of another file by now.
+    let now: BTreeMap<&str, &PieceSpec> = frozen.pieces.iter().map(|piece| (piece.name.as_str(), piece)).collect();
+    let news =
+        frozen.pieces.iter().filter(|piece| !by_name.get(&piece.name).is_some_and(|old| alike(piece, &old.spec)));
+    let gone = by_name.values().map(|old| &old.spec).filter(|old| !now.contains_key(old.name.as_str()));
+    let changed: BTreeSet<String> = news.chain(gone).filter_map(|piece| piece.group.clone()).collect();
     let mut kept = BTreeMap::new();
     for (index, piece) in (0..).zip(&frozen.pieces) {
         let Some(stored) = by_name.remove(&piece.name) else { continue };
-        let alike = stored.spec.content == piece.content && stored.spec.kind == piece.kind;
         let unchanging = same_state || piece.content.is_some();
-        let group_kept = piece.group.as_deref().is_none_or(|group| !incomplete.contains(group));
+        let group_kept = piece.group.as_deref().is_none_or(|group| !changed.contains(group));
         let may_mix = piece.kind == PieceKind::Data && !deletes_apart && group_kept;
-        if alike && (unchanging || may_mix) {
+        if alike(piece, &stored.spec) && (unchanging || may_mix) {
             kept.insert(index, stored.into());
         }
     }
     Ok((window, kept))
+}
+
+/// Whether a piece may be the same thing as one of its name.
+fn alike(now: &PieceSpec, before: &PieceSpec) -> bool {
+    now.content == before.content && now.kind == before.kind
 }
 
 #[cfg(test)]
@@ -65,7 +68,7 @@ mod tests {
     use super::super::choice::BackupKindWish;
     use super::*;
     use crate::Timestamp;
-    use crate::cluster::{PieceSpec, PieceSummary};
+    use crate::cluster::PieceSummary;
     use crate::id::{ClusterId, RunId, TimelineId};
     use crate::model::{BackupKind, Deletes, Filter, Scope};
 
@@ -95,8 +98,9 @@ mod tests {
         }
     }
 
-    /// `data`, `deletes`, `schema`; `+c` has content, `@g` is in group g.
+    /// `data`, `deletes`, `schema`; `+c` has content, `@g` is in group g, `=2` is another content under the same name.
     fn piece(text: &str) -> PieceSpec {
+        let (text, version) = text.split_once('=').unwrap_or((text, ""));
         let kind = match text {
             _ if text.starts_with("deletes") => PieceKind::Deletes,
             _ if text.starts_with("schema") => PieceKind::Schema,
@@ -108,7 +112,7 @@ mod tests {
             place: None,
             group: text.split_once('@').map(|(_, group)| group.to_owned()),
             bytes: None,
-            content: text.contains("+c").then(|| text.to_owned()),
+            content: text.contains("+c").then(|| format!("{text}{version}")),
             detail: serde_json::Value::Null,
         }
     }
@@ -182,6 +186,16 @@ mod tests {
         let before = ["data1@g", "data3@h", "data4@h"];
         assert_eq!(kept(later, Applies::Cover, &all, &before).unwrap(), ["data3@h", "data4@h"]);
         assert_eq!(kept(later, Applies::Cover, &all, &["data2+c@g"]).unwrap(), ["data2+c@g"]);
+    }
+
+    #[test]
+    fn a_group_in_which_a_name_is_another_file_now_is_not_kept() {
+        let later = window(None, 20, 25);
+        let all = ["data1@g", "data2+c@g=2", "data3@h", "data4+c@h"];
+        let before = ["data1@g", "data2+c@g", "data3@h", "data4+c@h"];
+        assert_eq!(kept(later, Applies::Cover, &all, &before).unwrap(), ["data3@h", "data4+c@h"]);
+        let fewer = ["data1@g", "data3@h", "data4+c@h"];
+        assert_eq!(kept(later, Applies::Cover, &fewer, &before).unwrap(), ["data3@h", "data4+c@h"], "one is gone");
     }
 
     #[test]
