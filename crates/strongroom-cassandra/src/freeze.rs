@@ -247,7 +247,7 @@ impl CassandraCluster {
     async fn node_text(&self, facts: &NodeFacts) -> Result<String> {
         let body = json!({
             "version": facts.version, "cluster": facts.cluster, "host-id": facts.host_id, "partitioner": facts.partitioner,
-            "schema-version": facts.schema, "tokens": facts.tokens, "ring": facts.ring, "hosts": facts.hosts,
+            "tokens": facts.tokens, "ring": facts.ring, "hosts": facts.hosts,
             "settings": self.cql().settings(self.config()).await?,
         });
         Ok(body.to_string())

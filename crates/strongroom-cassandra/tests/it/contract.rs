@@ -17,7 +17,7 @@ use strongroom_core::{ByteStream, Cluster, Result};
 use strongroom_testkit::{ClusterContents, ClusterFixture, cluster_contract};
 
 use crate::database::{Database, config, open};
-use crate::server::NODE;
+use crate::server::{NODE, SETTINGS};
 
 /// What the contract calls the part.
 const PART: &str = "contract";
@@ -229,6 +229,7 @@ impl ClusterFixture for Fixture {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_keeps_the_contract_of_clusters() {
+    let _alone = SETTINGS.lock().await;
     let database = Database::new(&NODE, SOURCE).await;
     database.drop_all().await;
     let slice = Slice { cluster: open(config(&NODE)), number: 0 };

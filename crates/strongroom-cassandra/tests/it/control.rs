@@ -6,7 +6,7 @@ use strongroom_cassandra::{Import, JmxAddress, JmxLogin, JmxNode, NodeControl as
 use strongroom_core::ErrorKind;
 use strongroom_secret::Secret;
 
-use crate::server::{NODE, Server, free_ports};
+use crate::server::{NODE, SETTINGS, Server, free_ports};
 
 impl Server {
     /// Its management, logged in with this password.
@@ -89,6 +89,7 @@ async fn what_a_node_refuses_carries_its_own_words() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn incremental_backups_are_switched() {
+    let _alone = SETTINGS.lock().await;
     let node = NODE.jmx();
     let before = node.incremental_backups().await.unwrap();
     node.set_incremental_backups(!before).await.unwrap();

@@ -12,6 +12,9 @@ use std::sync::LazyLock;
 /// The node of this test binary: starting one takes seconds, so that tests share it and keep to keyspaces of their own.
 pub(crate) static NODE: LazyLock<Server> = LazyLock::new(Server::start);
 
+/// Held by who changes the node's settings, and by who needs them to stay.
+pub(crate) static SETTINGS: LazyLock<tokio::sync::Mutex<()>> = LazyLock::new(tokio::sync::Mutex::default);
+
 /// A running node.
 #[derive(Debug)]
 pub(crate) struct Server {
