@@ -159,7 +159,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 CTRL_C = """
-import threading
+import signal, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever started the tests may ignore it
 def tell():
     while not repository.catalogue().unfinished:
         pass
