@@ -274,7 +274,7 @@ fn text_of(number: u64) -> String {
 
 async fn send(client: &Client, owner: &str, batch: &Batch) -> Outcome<()> {
     let node = client.node(owner).ok_or("a node has left")?;
-    let mut stream = node.stream(&batch.encode(false, 10_000)?).await?;
+    let mut stream = node.batch(&batch.encode(false, 10_000)?).await?;
     while let Some(body) = stream.next().await? {
         for message in Messages::of(&body) {
             let code = message?.head.result;
@@ -293,7 +293,7 @@ async fn scan(client: &Client, namespace: &str) -> Outcome<u64> {
         let node = client.node(owner).ok_or("a node has left")?;
         for group in partitions.chunks(64) {
             let query = Query { namespace: namespace.as_bytes(), partitions: group, id: 4711, ..Query::default() };
-            let mut stream = node.stream(&query.encode()?).await?;
+            let mut stream = node.query(&query.encode()?).await?;
             while let Some(body) = stream.next().await? {
                 for message in Messages::of(&body) {
                     count += u64::from(message?.digest.is_some());

@@ -127,7 +127,7 @@ async fn query(socket: &mut TcpStream, request: &Request<'_>, node: &NodeState, 
         Ok(query) if !query.parts.is_empty() => query,
         refused => {
             let mut answer = Answer::default();
-            answer.last(refused.err().unwrap_or(PARAMETER));
+            answer.result(refused.err().unwrap_or(PARAMETER), None); // not marked as the last: so does a server
             return send(socket, answer).await;
         }
     };

@@ -63,7 +63,7 @@ async fn scan(client: &Client, filter: Option<&Expression>) -> Result<(Vec<Diges
     let (mut digests, mut refused) = (Vec::new(), BTreeSet::new());
     for (node, partitions) in owned {
         let query = Query { namespace: b"test", partitions: &partitions, filter, id: 9, ..Query::default() };
-        let mut stream = client.node(node).unwrap().stream(&query.encode().unwrap()).await?;
+        let mut stream = client.node(node).unwrap().query(&query.encode().unwrap()).await?;
         while let Some(body) = stream.next().await? {
             for message in Messages::of(&body).map(Result::unwrap) {
                 refused.extend(message.partition());
@@ -139,7 +139,7 @@ async fn a_batch_is_answered_row_by_row_and_a_scan_finds_it_from_the_highest_dig
             let write = Write { name: name(digest), key: None, generation: 1, expiry: Expiry::Never, bins: &bins };
             batch.push(&write).unwrap();
         }
-        let mut stream = node.stream(&batch.encode(true, 1000).unwrap()).await.unwrap();
+        let mut stream = node.batch(&batch.encode(true, 1000).unwrap()).await.unwrap();
         let mut rows = 0;
         while let Some(body) = stream.next().await.unwrap() {
             for message in Messages::of(&body).map(Result::unwrap) {
@@ -175,7 +175,7 @@ async fn a_query_goes_on_after_a_digest() {
     let node = client.nodes().remove(0);
     let query =
         Query { namespace: b"test", after: &same[3..4], id: 3, max_records: 2, no_bins: true, ..Query::default() };
-    let mut stream = node.stream(&query.encode().unwrap()).await.unwrap();
+    let mut stream = node.query(&query.encode().unwrap()).await.unwrap();
     let body = stream.next().await.unwrap().unwrap();
     let found: Vec<Digest> = Messages::of(&body).filter_map(|message| message.unwrap().digest.copied()).collect();
     assert_eq!(found, [same[2], same[1]]);
@@ -206,10 +206,18 @@ async fn faults_show_as_a_server_shows_them() {
     fake.faults().end_with = Some((211, 1));
     let node = client.nodes().remove(0);
     let query = Query { namespace: b"test", partitions: &[1], id: 3, ..Query::default() };
-    let mut stream = node.stream(&query.encode().unwrap()).await.unwrap();
+    let mut stream = node.query(&query.encode().unwrap()).await.unwrap();
     let body = stream.next().await.unwrap().unwrap();
     let last = Messages::of(&body).last().unwrap().unwrap();
     assert!(last.is_last() && last.head.result == ResultCode(211));
+    assert_eq!(stream.next().await.unwrap(), None);
+    // A refusal of the whole query is one message that is not marked as the last.
+    let nowhere = Query { namespace: b"nowhere", partitions: &[1], id: 4, ..Query::default() };
+    let mut stream = node.query(&nowhere.encode().unwrap()).await.unwrap();
+    let body = stream.next().await.unwrap().unwrap();
+    let refusal = Messages::of(&body).last().unwrap().unwrap();
+    assert!(refusal.ends_query() && !refusal.is_last() && refusal.head.result == ResultCode(20));
+    assert_eq!(stream.next().await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -90,6 +90,13 @@ impl<'a> Message<'a> {
         self.head.info3 & info3::LAST != 0
     }
 
+    /// Whether it ends the answer to a query: it is the last, or refuses the query as a whole. Such a refusal comes alone and is not
+    /// marked as the last (server 8.1.2.0, asked for a namespace that it does not have).
+    #[must_use]
+    pub fn ends_query(&self) -> bool {
+        self.is_last() || (self.head.result != ResultCode::OK && self.partition().is_none())
+    }
+
     /// Whether it speaks of a whole partition, and which: such a message comes only for one that this node can't serve.
     #[must_use]
     pub fn partition(&self) -> Option<u16> {

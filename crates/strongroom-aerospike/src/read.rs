@@ -252,7 +252,7 @@ impl Reading {
             }
         }
         let Some((node, partitions)) = self.queries.pop() else { return self.plan().await };
-        match node.stream(&self.request(&partitions)?).await {
+        match node.query(&self.request(&partitions)?).await {
             Ok(stream) => self.open = Some((stream, partitions)),
             Err(error) => self.again(error)?,
         }
@@ -335,7 +335,7 @@ impl Reading {
             if let Some(partition) = message.partition() {
                 partitions.retain(|asked| *asked != partition);
                 self.failed = Some(Error::unavailable(format!("partition {partition} moves from node to node")));
-            } else if message.is_last() {
+            } else if message.ends_query() {
                 match code.class() {
                     Class::Done => {
                         // Also where there was no record: a partition that is read to its end is a success.
@@ -351,14 +351,12 @@ impl Reading {
                 }
                 self.open = None;
                 break;
-            } else if code.class() == Class::Done {
+            } else {
                 // A server has no record without bins: this one has none of those that were asked for.
                 if message.bins().len() > 0 || self.form == Form::Digests {
                     self.group.take(self.form, &message, body, &mut self.intake)?;
                 }
                 self.patience.renew();
-            } else {
-                return Err(query_refused(code, self.filter.is_some()));
             }
         }
         Ok(())

@@ -217,7 +217,7 @@ impl Job {
             return Ok(attempt);
         }
         let request = batch.encode(false, self.timeout_millis()).map_err(|error| fault(WireError::TooLong(error)))?;
-        match node.stream_once(&request).await {
+        match node.batch(&request).await {
             Ok(mut stream) => loop {
                 match stream.next().await {
                     Ok(Some(body)) => self.answers(&body, &mut alive, &mut attempt)?,

@@ -11,7 +11,7 @@ use crate::admin::{self, LoginAnswer};
 use crate::error::WireError;
 use crate::frame::FrameKind;
 use crate::info::{self, Answers};
-use crate::message::Messages;
+use crate::message::{Message, Messages};
 use crate::{Malformed, ResultCode};
 
 /// How many unused connections a node keeps.
@@ -171,23 +171,32 @@ impl Node {
         Ok(frame.body)
     }
 
-    /// Sends a request that is answered by many frames and changes nothing, such as a query. An idle connection that turns out to
-    /// be dead is replaced once.
+    /// Sends a query. An idle connection that turns out to be dead is replaced once.
     ///
     /// # Errors
-    /// As [`Node::connection`].
-    pub async fn stream(self: &Arc<Self>, request: &[u8]) -> Result<Stream, WireError> {
+    /// As [`Node::connection`]. A refusal by the server is the only message of the answer.
+    pub async fn query(self: &Arc<Self>, request: &[u8]) -> Result<Stream, WireError> {
         let (connection, frame) = self.ask(request, true).await?;
-        Ok(Stream { node: Arc::clone(self), connection: Some(connection), first: Some(frame) })
+        Ok(Stream {
+            node: Arc::clone(self),
+            connection: Some(connection),
+            first: Some(frame),
+            ends: |message| message.ends_query(),
+        })
     }
 
-    /// The same for what changes records, such as a batch of writes: it is never sent twice.
+    /// Sends a batch. Since it may change records, it is never sent twice.
     ///
     /// # Errors
     /// As [`Node::connection`].
-    pub async fn stream_once(self: &Arc<Self>, request: &[u8]) -> Result<Stream, WireError> {
+    pub async fn batch(self: &Arc<Self>, request: &[u8]) -> Result<Stream, WireError> {
         let (connection, frame) = self.ask(request, false).await?;
-        Ok(Stream { node: Arc::clone(self), connection: Some(connection), first: Some(frame) })
+        Ok(Stream {
+            node: Arc::clone(self),
+            connection: Some(connection),
+            first: Some(frame),
+            ends: |message| message.is_last(),
+        })
     }
 
     async fn ask(&self, request: &[u8], again: bool) -> Result<(Connection, Frame), WireError> {
@@ -222,6 +231,7 @@ pub struct Stream {
     node: Arc<Node>,
     connection: Option<Connection>,
     first: Option<Frame>,
+    ends: fn(&Message<'_>) -> bool,
 }
 
 impl Stream {
@@ -241,7 +251,7 @@ impl Stream {
         }
         let mut ended = false;
         for message in Messages::of(&frame.body) {
-            ended |= message.map_err(|error| connection.malformed(error))?.is_last();
+            ended |= (self.ends)(&message.map_err(|error| connection.malformed(error))?);
         }
         if ended && let Some(connection) = self.connection.take() {
             self.node.give_back(connection);

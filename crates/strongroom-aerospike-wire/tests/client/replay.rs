@@ -55,7 +55,7 @@ async fn a_recorded_scan_is_asked_for_and_read_to_its_end() {
         ..Query::default()
     };
     let node = client.node(node).unwrap();
-    let mut stream = node.stream(&query.encode().unwrap()).await.unwrap();
+    let mut stream = node.query(&query.encode().unwrap()).await.unwrap();
     let mut records = 0;
     while let Some(body) = stream.next().await.unwrap() {
         records += Messages::of(&body).filter(|message| message.as_ref().is_ok_and(|it| it.digest.is_some())).count();
@@ -81,7 +81,7 @@ async fn a_scan_that_breaks_off_is_an_error_and_not_an_end() {
     let client = Client::connect(server.options()).await.unwrap();
     let node = client.node("A1").unwrap();
     let query = Query { namespace: b"test", partitions: &[1], id: 7, ..Query::default() };
-    let error = node.stream(&query.encode().unwrap()).await.unwrap_err();
+    let error = node.query(&query.encode().unwrap()).await.unwrap_err();
     assert!(matches!(error, WireError::Io { .. }) && error.is_temporary(), "{error}");
 }
 

@@ -2,6 +2,8 @@
 //! `AEROSPIKE_HOST`, `AEROSPIKE_NAMESPACE` and `AEROSPIKE_SECOND_NAMESPACE` it runs on that, and **empties both namespaces**.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use strongroom_aerospike::{AerospikeCluster, AerospikeConfig};
 use strongroom_aerospike_fake::{Fake, NamespaceSettings};
@@ -106,8 +108,8 @@ impl Place {
         let mut found = BTreeMap::new();
         for (node, partitions) in maps[namespace].by_master().0 {
             let query =
-                Query { namespace: namespace.as_bytes(), partitions: &partitions, id: 4711, ..Query::default() };
-            let mut stream = self.client.node(node).unwrap().stream(&query.encode().unwrap()).await.unwrap();
+                Query { namespace: namespace.as_bytes(), partitions: &partitions, id: fresh_id(), ..Query::default() };
+            let mut stream = self.client.node(node).unwrap().query(&query.encode().unwrap()).await.unwrap();
             while let Some(body) = stream.next().await.unwrap() {
                 for message in Messages::of(&body).map(Result::unwrap).filter(|message| message.digest.is_some()) {
                     let mut bins: Vec<_> = message
@@ -125,6 +127,13 @@ impl Place {
         }
         found
     }
+}
+
+/// A number for a query. A server remembers that of the last for a moment, and refuses it.
+fn fresh_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    u64::try_from(now.as_nanos()).unwrap().wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)).max(1)
 }
 
 /// The records of every particle type, as raw bytes.
