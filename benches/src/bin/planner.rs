@@ -1,7 +1,8 @@
 //! Every figure that the planner shall reach, and whether it does:
 //! `cargo run --release -p strongroom-benches --bin planner [ARTEFACTS] [ROUNDS] [SHAPE]`.
 //!
-//! *Build* takes entries in one by one in their wide form (`push`), sorts them and prepares the search (`finish`); entries
+//! *Build* takes entries in one by one in their wide form (`push`, with what merely looking at each once takes), sorts them and
+//! prepares the search (`finish`); entries
 //! are made a few at a time, outside of what is timed, as a reader of a catalogue makes them. A *plan* is allowed 50 µs for
 //! each part planned and 100 ns for each step; beside it stands what a mere copy of the finished plan takes. Of several
 //! rounds the best counts, wall and processor time each by itself; times are in milliseconds.
@@ -20,6 +21,7 @@ use strongroom_benches::measure::{Spent, best, ratio};
 use strongroom_benches::shapes::{CLUSTER, Shape};
 use strongroom_benches::targets::{HEAD, Line, memory_costs, verdict};
 use strongroom_core::Timestamp;
+use strongroom_core::codec::CodecId;
 use strongroom_core::model::{Filter, Scope};
 use strongroom_core::planner::{
     Builder, Catalogue, Entry, Plan, Request, RetentionPolicy, RetentionRequest, Step, Target,
@@ -74,6 +76,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Looks at all of an entry: what no builder can do without.
+fn read_once(entry: &Entry) -> u64 {
+    let texts = [entry.part.as_str(), entry.manifest.as_str()].into_iter();
+    let texts = texts.chain(entry.nodes.iter().map(String::as_str)).chain(entry.codecs.iter().map(CodecId::as_str));
+    let texts = texts.chain(entry.copies.iter().map(|copy| copy.storage.as_str()));
+    let sum = |text: &str| text.bytes().map(u64::from).sum::<u64>();
+    let size = &entry.size;
+    texts.map(sum).sum::<u64>()
+        ^ entry.window.until.micros().cast_unsigned()
+        ^ entry.created.micros().cast_unsigned()
+        ^ (size.records + size.deletes + size.objects + size.plain_bytes + size.stored_bytes)
+}
+
 /// Builds `rounds` times, prints what it takes, and gives the last catalogue.
 fn builds(
     shape: Shape,
@@ -83,16 +98,18 @@ fn builds(
     target: Duration,
 ) -> Result<Catalogue, Box<dyn Error>> {
     let (mut pushes, mut finishes, mut both, mut sorts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut reads = Vec::new();
     let mut last = None;
     for _ in 0..rounds.max(1) {
         drop(last.take());
         let mut builder = Builder::with_room(usize::try_from(total)?);
-        let mut push = Spent::default();
+        let (mut push, mut read) = (Spent::default(), Spent::default());
         let mut keys: Vec<(i64, u32)> = Vec::new();
         for start in (0..total).step_by(usize::try_from(BATCH)?) {
             let make = |at| if sorted { shape.entry(at, total) } else { shape.shuffled(at, total) };
             let batch: Vec<Entry> = (start..total.min(start + BATCH)).map(make).collect::<Result<_, _>>()?;
             push += Spent::by(|| batch.iter().for_each(|entry| builder.push(entry))).0;
+            read += Spent::by(|| black_box(batch.iter().map(read_once).sum::<u64>())).0;
             keys.extend(batch.iter().zip(u32::try_from(start)?..).map(|(entry, at)| (entry.window.until.micros(), at)));
         }
         let (finish, catalogue) = Spent::by(|| builder.finish([], 1, true));
@@ -101,14 +118,16 @@ fn builds(
         let mut whole = push;
         whole += finish;
         pushes.push(push);
+        reads.push(read);
         finishes.push(finish);
         both.push(whole);
         last = Some(catalogue);
     }
     let order = if sorted { "sorted" } else { "unsorted" };
     let what = format!(
-        "build {total} from {order} (push {}, finish {})",
+        "build {total} from {order} (push {} of which reading {}, finish {})",
         best(&pushes).cpu.as_millis(),
+        best(&reads).cpu.as_millis(),
         best(&finishes).cpu.as_millis()
     );
     let sort = Some(best(&sorts));

@@ -22,6 +22,15 @@ pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// Whether texts are the same, eight bytes at a time: most are short, and a call for each takes longer than comparing.
+pub(super) fn are_same(a: &[u8], b: &[u8]) -> bool {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    a.len() == b.len()
+        && a_rest.len() == b_rest.len()
+        && a.iter().zip(b).all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b))
+        && a_rest.iter().zip(b_rest).all(|(a, b)| a == b)
+}
+
 /// The lower seven bits of each byte, put together.
 const fn seven_bits_each(word: u64) -> u64 {
     let pairs = (word & 0x007f_007f_007f_007f) | ((word & 0x7f00_7f00_7f00_7f00) >> 1);
@@ -189,6 +198,16 @@ mod tests {
                 short.put(number >> (shift % 64));
             }
             prop_assert_eq!(short.as_slice(), long);
+        }
+
+        #[test]
+        fn the_same_are_the_same(text: Vec<u8>, at: prop::sample::Index, bits in 1_u8..) {
+            prop_assert!(are_same(&text, &text.clone()));
+            if !text.is_empty() {
+                let mut other = text.clone();
+                other[at.index(text.len())] ^= bits;
+                prop_assert!(!are_same(&text, &other) && !are_same(&text, &text[..at.index(text.len())]));
+            }
         }
 
         #[test]

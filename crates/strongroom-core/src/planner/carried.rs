@@ -23,15 +23,15 @@ pub(super) fn best_start(view: &View<'_>, logs: &Logs<'_>, goal: i64, bound: Opt
         if until >= goal {
             continue;
         }
+        let least = [best.map(|(score, _)| score), bound].into_iter().flatten().min();
         if reached != Some(until) {
             if !logs.carries(until, goal) {
                 break;
             }
-            log.back_to(until);
+            log.back_to(until, least);
             reached = Some(until);
         }
         let replay = log.score();
-        let least = [best.map(|(score, _)| score), bound].into_iter().flatten().min();
         if least.is_some_and(|least| replay >= least) {
             break;
         }
@@ -78,24 +78,34 @@ impl Replay<'_> {
         self.sums.values().map(|(_, score)| *score).sum()
     }
 
-    fn back_to(&mut self, after: i64) {
+    /// Moves back; where the sum gets to `enough`, it need not be whole.
+    fn back_to(&mut self, after: i64, enough: Option<Score>) {
         let before = std::mem::replace(&mut self.after, after);
+        let mut left = enough.unwrap_or(Score::MAX);
         let mut sums = BTreeMap::new();
         for (stream, run) in self.logs.needed(after) {
             let Some(run) = run else { continue };
             let number = stream.lane.rows.start as usize;
             let known = self.sums.get(&number).filter(|(known, _)| *known == run && run.steady);
             let (upto, sum) = known.map_or((i64::MAX, 0), |(_, sum)| (before, *sum));
-            sums.insert(number, (run, sum + added(stream, run, after, upto, self.goal)));
+            let mut whole = sum;
+            for score in added(stream, run, after, upto, self.goal) {
+                if whole >= left {
+                    break;
+                }
+                whole += score;
+            }
+            left = left.saturating_sub(whole);
+            sums.insert(number, (run, whole));
         }
         self.sums = sums;
     }
 }
 
-/// What the segments add that end after `after` but not after `upto`.
-fn added(stream: &Stream<'_>, run: Run, after: i64, upto: i64, goal: i64) -> Score {
-    let ended = |segment: &Segment| run.steady && segment.last > upto;
-    let all = stream.between(run, after, goal).take_while(|segment| !ended(segment));
-    let new = all.filter(|it| it.last > after && it.last <= upto);
-    new.filter_map(|segment| segment.best).map(|(score, _)| score).sum()
+/// What each segment adds that ends after `after` but not after `upto`.
+fn added(stream: &Stream<'_>, run: Run, after: i64, upto: i64, goal: i64) -> impl Iterator<Item = Score> {
+    let ended = move |segment: &Segment| run.steady && segment.last > upto;
+    let all = stream.between(run, after, goal).take_while(move |segment| !ended(segment));
+    let new = all.filter(move |it| it.last > after && it.last <= upto);
+    new.filter_map(|segment| segment.best).map(|(score, _)| score)
 }

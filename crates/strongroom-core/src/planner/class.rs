@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use serde::{Deserialize, Serialize};
 
+use super::bytes::are_same;
 use super::entry::{Entry, HOME, Held, HeldState, Tier};
 use super::reason::Reason;
 use super::target::Request;
@@ -122,8 +123,10 @@ impl Class {
 
     /// Whether `entry` is of this class, without building its class.
     fn holds(&self, entry: &Entry) -> bool {
+        let text = |a: &str, b: &str| are_same(a.as_bytes(), b.as_bytes());
+        let codec = |(a, b): (&CodecId, &CodecId)| text(a.as_str(), b.as_str());
         let same =
-            |a: &Held, b: &Held| (a.state, a.tier, a.cost) == (b.state, b.tier, b.cost) && a.storage == b.storage;
+            |a: &Held, b: &Held| (a.state, a.tier, a.cost) == (b.state, b.tier, b.cost) && text(&a.storage, &b.storage);
         self.kind == entry.kind
             && self.applies == entry.applies
             && self.deletes == entry.deletes
@@ -132,12 +135,14 @@ impl Class {
             && self.verified == entry.verified.map(|verified| verified.depth)
             && self.cluster == entry.cluster
             && self.timeline == timeline_of(entry)
-            && self.part == entry.part
+            && text(&self.part, &entry.part)
             && self.node.as_deref() == node_of(entry)
             && self.filter == entry.filter
-            && self.codecs == entry.codecs
+            && self.codecs.len() == entry.codecs.len()
+            && self.codecs.iter().zip(&entry.codecs).all(codec)
             && self.keys == entry.keys
-            && self.nodes == entry.nodes
+            && self.nodes.len() == entry.nodes.len()
+            && self.nodes.iter().zip(&entry.nodes).all(|(a, b)| text(a, b))
             && self.copies.len() == entry.copies.len()
             && self.copies.iter().zip(&entry.copies).all(|(a, b)| same(a, b))
     }

@@ -4,7 +4,9 @@
 //!   flags  run:16  created−settled  records deletes objects plain stored  name  [parent:16] [verified−created]
 //!   [pins] [locks by copy]
 //! ```
-//! The same bytes stand in memory and on storage.
+//! The same bytes stand in memory and on storage, but that a parent which stands near is left out in memory.
+
+use std::ops::Range;
 
 use super::bytes::{Reader, Short, put, put_signed, put_text};
 use super::entry::{Entry, Pin, PinKind, Size};
@@ -50,15 +52,15 @@ pub(super) struct Detail {
     pub(super) locks: Vec<(u32, Timestamp)>,
 }
 
-/// Appends what `entry` says.
-pub(super) fn write(entry: &Entry, class: u32, shapes: &mut Shapes, out: &mut Vec<u8>) {
+/// Appends what `entry` says, with this parent.
+pub(super) fn write(entry: &Entry, parent: Option<BackupId>, class: u32, shapes: &mut Shapes, out: &mut Vec<u8>) {
     let locks = || {
         let copies = entry.copies.iter().zip(0_u64..);
         copies.filter_map(|(copy, at)| copy.locked_until.map(|until| (at, until)))
     };
     let flag = |yes: bool, flag: u8| if yes { flag } else { 0 };
     let mut short = Short::new();
-    short.extend(&[flag(entry.parent.is_some(), PARENT)
+    short.extend(&[flag(parent.is_some(), PARENT)
         | flag(entry.verified.is_some(), VERIFIED)
         | flag(!entry.pins.is_empty(), PINS)
         | flag(locks().next().is_some(), LOCKS)]);
@@ -70,7 +72,7 @@ pub(super) fn write(entry: &Entry, class: u32, shapes: &mut Shapes, out: &mut Ve
     }
     let facts = Facts { id: entry.id, from: entry.window.from, until: entry.window.until };
     short.put(u64::from(shapes.number(class, entry.manifest.as_str(), &facts)));
-    if let Some(parent) = entry.parent {
+    if let Some(parent) = parent {
         short.extend(parent.as_bytes());
     }
     if let Some(verified) = entry.verified {
@@ -104,6 +106,30 @@ pub(super) fn write(entry: &Entry, class: u32, shapes: &mut Shapes, out: &mut Ve
     }
 }
 
+/// Appends the bytes of a row with its parent, which are `own` without it.
+pub(super) fn write_with_parent(own: &[u8], parent: BackupId, out: &mut Vec<u8>) {
+    let mut reader = Reader(own);
+    let counts = Detail::counts(&mut reader, 0).map_or(0, |_| own.len() - reader.0.len());
+    let (counts, rest) = own.split_at(counts);
+    if let Some((flags, counts)) = counts.split_first() {
+        out.push(flags | PARENT);
+        out.extend_from_slice(counts);
+        out.extend_from_slice(parent.as_bytes());
+        out.extend_from_slice(rest);
+    }
+}
+
+/// Takes the parent out of the bytes of a row at `own`, whose counts are so many bytes, and moves the rest to `to`, which
+/// is not after them. Gives where they end.
+pub(super) fn move_without_parent(bytes: &mut [u8], own: Range<usize>, counts: usize, to: usize) -> usize {
+    let rest = own.start + counts + size_of::<BackupId>()..own.end;
+    bytes.copy_within(own.start..own.start + counts, to);
+    bytes[to] &= !PARENT;
+    let length = rest.len();
+    bytes.copy_within(rest, to + counts);
+    to + counts + length
+}
+
 impl Detail {
     /// What damaged bytes say.
     pub(super) fn none() -> Self {
@@ -121,7 +147,13 @@ impl Detail {
 
     /// Reads one row's bytes, whose window is settled at `settled`.
     pub(super) fn read(reader: &mut Reader<'_>, settled: i64) -> Result<Self> {
-        let (mut detail, flags) = Self::counts(reader, settled)?;
+        let (detail, flags) = Self::counts(reader, settled)?;
+        detail.with_rest(reader, flags)
+    }
+
+    /// What follows the part that every row has.
+    pub(super) fn with_rest(self, reader: &mut Reader<'_>, flags: u8) -> Result<Self> {
+        let mut detail = self;
         if flags & PARENT != 0 {
             detail.parent = Some(BackupId::from_u128(u128::from_be_bytes(reader.array()?)));
         }

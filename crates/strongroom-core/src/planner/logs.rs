@@ -88,22 +88,25 @@ pub(super) fn segments<'t>(
 ) -> impl Iterator<Item = (u32, Segment)> + 't {
     let rows = terms.rows;
     let mut at = range.start;
+    // The place of the row `at`: each is looked up once.
+    let mut ahead = (at < range.end).then(|| rows.place(at)).flatten();
     std::iter::from_fn(move || {
         let start = at;
-        let place = (start < range.end).then(|| rows.place(start))?;
+        let place = (start < range.end).then_some(ahead)?;
         let mut found: Option<Segment> = None;
         let (mut agreed, mut even) = (true, true);
-        while at < range.end && (at == start || rows.place(at).map(|it| it.at) == place.map(|it| it.at)) {
-            let row = at;
+        while at < range.end && (at == start || ahead.map(|it| it.at) == place.map(|it| it.at)) {
+            let (row, place) = (at, ahead);
             at += 1;
+            ahead = (at < range.end).then(|| rows.place(at)).flatten();
             if rows.bad.get(&row) == Some(&Reason::BadWindow) {
                 even = false;
                 continue;
             }
-            let (first, last, place) = (rows.from[row as usize], rows.until[row as usize], rows.place(row));
+            let (first, last) = (rows.from[row as usize], rows.until[row as usize]);
             let best = terms.own(row).map(|(own, _)| (own, row));
-            let free = matches!(terms.refusal(row), Some(Reason::Deleted | Reason::FilterTooNarrow));
-            let own = Segment { first, last, place, end: 0, best, promised: !free, even };
+            let free = || matches!(terms.refusal(row), Some(Reason::Deleted | Reason::FilterTooNarrow));
+            let own = Segment { first, last, place, end: 0, best, promised: best.is_some() || !free(), even };
             found = Some(found.map_or(own, |other: Segment| {
                 agreed &= (other.first, other.last, other.place) == (first, last, place);
                 Segment {

@@ -29,6 +29,7 @@ mod loss;
 mod minima;
 mod packed;
 mod page;
+mod parents;
 mod part;
 mod plan;
 mod precheck;

@@ -11,7 +11,7 @@
 use super::bytes::{Reader, put, put_signed};
 use super::catalogue::{Builder, Catalogue};
 use super::class::{Class, Classes};
-use super::detail::Detail;
+use super::detail::{self, Detail};
 use super::entry::LogSeq;
 use super::rows::{MOST_ROWS, NEVER, Place, Rows, number};
 use super::shapes::Shapes;
@@ -56,8 +56,12 @@ impl Catalogue {
             let mut reader = Reader(whole);
             // Rows were checked when they came in; what can't be read any more is written as nothing and refused later.
             let length = Detail::read(&mut reader, 0).map_or(0, |_| whole.len() - reader.0.len());
-            put(&mut out, length as u64);
-            details.extend_from_slice(&whole[..length]);
+            let start = details.len();
+            match rows.parents.of(row, &rows.id) {
+                Some(parent) => detail::write_with_parent(&whole[..length], parent, &mut details),
+                None => details.extend_from_slice(&whole[..length]),
+            }
+            put(&mut out, (details.len() - start) as u64);
             if rows.class_of(row).kind == BackupKind::LogSegment {
                 put_place(&mut out, rows.place(row));
             }
@@ -151,14 +155,17 @@ fn read_seq(reader: &mut Reader<'_>) -> Result<LogSeq> {
     Ok(LogSeq { epoch: reader.number()?, seq: reader.number()? })
 }
 
-/// Reads the details of every row once, so that nothing can fail later, and sets the costs.
+/// Reads the details of every row once, so that nothing can fail later, sets the costs, and takes out parents that stand near.
 fn check_details(rows: &mut Rows) -> Result<()> {
+    let mut kept = 0;
     for row in rows.all() {
         let start = rows.detail[row as usize] as usize;
         let end = rows.detail.get(row as usize + 1).map_or(rows.details.len(), |end| *end as usize);
         let own = rows.details.get(start..end).ok_or_else(|| Error::corrupt("the catalogue's details overlap"))?;
         let mut reader = Reader(own);
-        let detail = Detail::read(&mut reader, rows.settled(row))?;
+        let (detail, flags) = Detail::counts(&mut reader, rows.settled(row))?;
+        let counts = own.len() - reader.0.len();
+        let detail = detail.with_rest(&mut reader, flags)?;
         let class = rows.class_of(row);
         let fits = reader.0.is_empty()
             && detail.verified.is_some() == class.verified.is_some()
@@ -167,9 +174,16 @@ fn check_details(rows: &mut Rows) -> Result<()> {
         if !fits {
             return Err(Error::corrupt(format!("the catalogue's details of backup {}", rows.id[row as usize])));
         }
-        let cost = rows.classes.cost(rows.class[row as usize], detail.size.stored_bytes, detail.size.objects);
-        rows.cost.push(cost);
+        rows.push_cost(rows.class[row as usize], &detail.size);
         rows.judge_window(row);
+        rows.detail[row as usize] = number(kept);
+        kept = if rows.parents.push(detail.parent, &rows.id[..row as usize]) {
+            detail::move_without_parent(&mut rows.details, start..end, counts, kept)
+        } else {
+            rows.details.copy_within(start..end, kept);
+            kept + (end - start)
+        };
     }
+    rows.details.truncate(kept);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Backups as columns: 64 bytes a row, sorted by lane and time, so that a plan touches little memory.
+//! Backups as columns: 61 bytes a row, sorted by lane and time, so that a plan touches little memory.
 //!
 //! | column | bytes | |
 //! |---|---|---|
@@ -7,7 +7,8 @@
 //! | id | 16 | |
 //! | class | 4 | what repeats from row to row |
 //! | detail | 4 | where the rest stands |
-//! | cost | 8 | of the cheapest copy |
+//! | cost | 4 | of the cheapest copy; one of 4 GiB and more is counted again |
+//! | parent | 1 | how many rows before its own it stands; one that is not near stands in the details |
 //! | previous, lower | 8 | the search, see `index.rs` |
 //! | by id | 4 | rows in the order of the hash of their id |
 
@@ -15,7 +16,8 @@ use std::collections::BTreeMap;
 
 use super::class::{Class, Classes};
 use super::detail::{self, Detail};
-use super::entry::{Entry, LogPlace, LogSeq, Verified};
+use super::entry::{Entry, LogPlace, LogSeq, Size, Verified};
+use super::parents::Parents;
 use super::reason::Reason;
 use super::shape::Facts;
 use super::shapes::Shapes;
@@ -47,7 +49,9 @@ pub(super) struct Rows {
     pub(super) id: Vec<BackupId>,
     pub(super) class: Vec<u32>,
     pub(super) detail: Vec<u32>,
-    pub(super) cost: Vec<u64>,
+    /// Read by [`Rows::cost`].
+    pub(super) cost: Vec<u32>,
+    pub(super) parents: Parents,
     /// `fuzz` of rows where it takes more than 32 bits.
     pub(super) long: BTreeMap<u32, i64>,
     /// Rows that can't be used whatever is asked.
@@ -78,7 +82,8 @@ impl Rows {
         let row = number(self.until.len());
         let class = self.classes.number(entry);
         let offset = number(self.details.len());
-        detail::write(entry, class, &mut self.shapes, &mut self.details);
+        let parent = if self.parents.push(entry.parent, &self.id) { None } else { entry.parent };
+        detail::write(entry, parent, class, &mut self.shapes, &mut self.details);
         let window = entry.window;
         self.push_window(
             row,
@@ -89,7 +94,7 @@ impl Rows {
         self.id.push(entry.id);
         self.class.push(class);
         self.detail.push(offset);
-        self.cost.push(self.classes.cost(class, entry.size.stored_bytes, entry.size.objects));
+        self.push_cost(class, &entry.size);
         if entry.kind == BackupKind::LogSegment {
             if let Some(log) = &entry.log {
                 let at = LogSeq { epoch: log.epoch, seq: log.seq };
@@ -100,6 +105,23 @@ impl Rows {
             }
         }
         self.judge_window(row);
+    }
+
+    /// Appends what the cheapest copy of a backup costs.
+    pub(super) fn push_cost(&mut self, class: u32, size: &Size) {
+        let cost = self.classes.cost(class, size.stored_bytes, size.objects);
+        self.cost.push(u32::try_from(cost).unwrap_or(u32::MAX));
+    }
+
+    /// What the cheapest copy of a row costs.
+    pub(super) fn cost(&self, row: u32) -> u64 {
+        match self.cost[row as usize] {
+            u32::MAX => {
+                let size = self.counts(row).size;
+                self.classes.cost(self.class[row as usize], size.stored_bytes, size.objects)
+            }
+            cost => u64::from(cost),
+        }
     }
 
     /// Appends the columns of a window.
@@ -165,7 +187,8 @@ impl Rows {
     /// What a row says besides its columns. They were written here or checked when they were read.
     pub(super) fn detail(&self, row: u32) -> Detail {
         let mut reader = super::bytes::Reader(self.detail_bytes(row));
-        Detail::read(&mut reader, self.settled(row)).unwrap_or_else(|_| Detail::none())
+        let detail = Detail::read(&mut reader, self.settled(row)).unwrap_or_else(|_| Detail::none());
+        Detail { parent: self.parents.of(row, &self.id).or(detail.parent), ..detail }
     }
 
     /// Whether a row has pins or locks, expired ones too.
@@ -247,9 +270,10 @@ impl Rows {
             + self.id.capacity() * 16
             + self.class.capacity() * 4
             + self.detail.capacity() * 4
-            + self.cost.capacity() * 8;
+            + self.cost.capacity() * 4;
         let sparse = (self.long.len() + self.bad.len()) * 32 + self.places.capacity() * size_of::<(u32, Place)>();
-        (columns, sparse + self.details.capacity() + self.shapes.bytes() + self.classes.bytes())
+        let (near, moved) = self.parents.bytes();
+        (columns + near, sparse + moved + self.details.capacity() + self.shapes.bytes() + self.classes.bytes())
     }
 
     /// Makes room for so many rows.
@@ -268,6 +292,7 @@ impl Rows {
         self.class.reserve_exact(count);
         self.detail.reserve_exact(count);
         self.cost.reserve_exact(count);
+        self.parents.reserve(count);
     }
 
     /// Gives back room that is not used.
@@ -279,6 +304,7 @@ impl Rows {
         self.class.shrink_to_fit();
         self.detail.shrink_to_fit();
         self.cost.shrink_to_fit();
+        self.parents.shrink();
         self.details.shrink_to_fit();
     }
 
@@ -300,9 +326,12 @@ impl Rows {
         gather(&mut self.fuzz, &mut numbers, order);
         gather(&mut self.class, &mut numbers, order);
         gather(&mut self.detail, &mut numbers, order);
+        gather(&mut self.cost, &mut numbers, order);
         drop(numbers);
-        gather(&mut self.id, &mut Vec::with_capacity(order.len()), order);
-        gather(&mut self.cost, &mut Vec::with_capacity(order.len()), order);
+        let mut ids = Vec::with_capacity(order.len());
+        gather(&mut self.id, &mut ids, order);
+        self.parents.permute(order, &ids, &self.id);
+        drop(ids);
         if self.long.is_empty() && self.bad.is_empty() && self.places.is_empty() {
             return;
         }

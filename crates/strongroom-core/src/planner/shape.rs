@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::bytes::are_same;
 use crate::id::BackupId;
 use crate::model::Window;
 use crate::{Key, Result, Timestamp};
@@ -146,7 +147,7 @@ impl Shape {
         let mut rest = name.as_bytes();
         let mut taken = |length: usize| rest.split_off(..length);
         let all = self.pieces.iter().all(|piece| match piece {
-            Piece::Text(range) => taken(range.len()).is_some_and(|text| *text == self.bytes[range.clone()]),
+            Piece::Text(range) => taken(range.len()).is_some_and(|text| are_same(text, &self.bytes[range.clone()])),
             Piece::Id => taken(32).is_some_and(|digits| is_hex_of(digits, facts.id)),
             Piece::From => taken(DIGITS).is_some_and(|digits| are_digits_of(digits, facts.from)),
             Piece::Until => taken(DIGITS).is_some_and(|digits| are_digits_of(digits, Some(facts.until))),

@@ -121,7 +121,7 @@ impl<'a> Terms<'a> {
         }
         match self.verdict(row) {
             Verdict::No(_) => None,
-            Verdict::Yes { risk, kind, copies: None } => Some((risk + u128::from(self.rows.cost[row as usize]), *kind)),
+            Verdict::Yes { risk, kind, copies: None } => Some((risk + u128::from(self.rows.cost(row)), *kind)),
             Verdict::Yes { risk, kind, copies: Some(copies) } => {
                 let size = self.rows.counts(row).size;
                 let price = copies.iter().map(|copy| copy.price(size.stored_bytes, size.objects)).min();
