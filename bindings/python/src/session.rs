@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use crate::cluster::Cluster;
 use crate::errors::raise;
 use crate::place::{Place, Storage, There};
+use crate::python_codec::Codec;
 use crate::repository::Repository;
 use crate::runtime::Owned;
 use crate::task::{Give, Task, object};
@@ -23,14 +24,17 @@ pub(crate) struct Session {
 
 #[pymethods]
 impl Session {
-    /// With the profiles of a file, or without any.
+    /// With the profiles of a file, or without any, and with codecs written in Python.
     #[new]
-    #[pyo3(signature = (profiles = None))]
-    fn new(py: Python<'_>, profiles: Option<PathBuf>) -> PyResult<Self> {
+    #[pyo3(signature = (profiles = None, codecs = Vec::new()))]
+    fn new(py: Python<'_>, profiles: Option<PathBuf>, codecs: Vec<PyRef<'_, Codec>>) -> PyResult<Self> {
         let mut strongroom = Strongroom::new();
         if let Some(path) = profiles {
             let read = py.detach(|| Profiles::read(&path));
             strongroom = strongroom.with_profiles(read.map_err(|error| raise(py, &error))?);
+        }
+        for codec in codecs {
+            strongroom = strongroom.with_codec(codec.opened(py)?).map_err(|error| raise(py, &error))?;
         }
         Ok(Self { strongroom: Owned::new(strongroom) })
     }

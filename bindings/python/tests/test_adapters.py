@@ -150,6 +150,45 @@ def test_a_codec_keeps_the_contract() -> None:
     testing.codec_contract(Packing(), "bytes")
 
 
+def test_a_repository_keeps_what_a_codec_of_ones_own_wrote(cluster: EmbeddedCluster, tmp_path: Path) -> None:
+    storage = MemoryStorage()
+    with pytest.raises(strongroom.UnsupportedError, match="zlib"):
+        Repository.init(storage, codecs="zlib")
+    assert not storage.objects
+    repository = Repository.init(storage, codecs="zstd:1,zlib", own_codecs=[Packing()])
+    assert repository.info.codecs == ["zstd", "zlib"]
+    repository.backup(cluster)
+    drill = EmbeddedCluster.open(tmp_path / "drill.redb", create=True)
+    Repository.open(storage, own_codecs=[Packing()]).restore(drill)
+    assert drill.hash("app") == cluster.hash("app")
+
+    with pytest.raises(strongroom.UnsupportedError, match="unknown codec 'zlib'") as refused:
+        Repository.open(storage)
+    assert "of your own" in (refused.value.advice or "")
+    stranger = Repository.open(storage, codecs="none")
+    assert len(stranger.catalogue()) == 1
+    with pytest.raises(strongroom.UnsupportedError):
+        stranger.restore(tmp_path / "empty.redb")
+
+
+async def test_a_codec_of_ones_own_under_asyncio(cluster: EmbeddedCluster, tmp_path: Path) -> None:
+    storage = MemoryStorage()
+    repository = await AsyncRepository.init(storage, codecs="zlib", own_codecs=[Packing()])
+    await repository.backup(cluster)
+    drill = EmbeddedCluster.open(tmp_path / "drill.redb", create=True)
+    await repository.restore(drill)
+    assert drill.hash("app") == cluster.hash("app")
+
+
+def test_names_of_codecs_are_not_taken_twice() -> None:
+    packing = Packing()
+    packing.id = "zstd"
+    with pytest.raises(strongroom.InvalidError, match="cannot be named 'zstd'"):
+        Repository.init(MemoryStorage(), own_codecs=[packing])
+    with pytest.raises(strongroom.AlreadyExistsError, match="two codecs are named 'zlib'"):
+        Repository.init(MemoryStorage(), own_codecs=[Packing(), Packing()])
+
+
 def test_a_codec_that_claims_too_much_is_found() -> None:
     with pytest.raises(AssertionError, match="codec contract"):
         testing.codec_contract(Packing(), "place")

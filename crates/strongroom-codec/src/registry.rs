@@ -1,5 +1,6 @@
 //! Which codecs there are, for a repository without keys.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strongroom_core::codec::{CodecId, CodecRegistry};
@@ -8,7 +9,8 @@ use strongroom_core::{Codec, Error, Result};
 
 use crate::stack;
 
-/// Resolves the codecs that need no key: `lz4` and `zstd`. For repositories that are not sealed.
+/// Resolves the codecs that need no key: `lz4`, `zstd` and those of the program that embeds this one. For repositories
+/// that are not sealed.
 ///
 /// Each codec it gives out shares its compression contexts with the others of that name.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +19,11 @@ pub struct PlainRegistry {
     lz4: crate::Lz4,
     #[cfg(feature = "zstd")]
     zstd: crate::Zstd,
+    own: BTreeMap<CodecId, Arc<dyn Codec>>,
 }
+
+/// Names that stand for something already, alone and with an argument.
+const TAKEN: [&str; 4] = ["none", "lz4", "zstd", "seal"];
 
 impl PlainRegistry {
     /// A registry with no contexts yet.
@@ -36,7 +42,30 @@ impl PlainRegistry {
         Ok(self)
     }
 
-    /// The codecs that `text` names, for writing: `none`, `lz4`, `zstd` or `zstd:<level>`.
+    /// Knows one more codec: its name may stand in stacks, and what was written with it can be read.
+    ///
+    /// # Errors
+    /// `Invalid` for a name of ours; `AlreadyExists` for one that another codec has.
+    pub fn with_codec(mut self, codec: Arc<dyn Codec>) -> Result<Self> {
+        let id = codec.id();
+        if TAKEN.contains(&id.split().0) {
+            return Err(Error::invalid(format!("a codec of your own cannot be named '{id}'"))
+                .hint(format!("these names are taken: {}", TAKEN.join(", "))));
+        }
+        if self.own.contains_key(&id) {
+            return Err(Error::already_exists(format!("two codecs are named '{id}'")));
+        }
+        self.own.insert(id, codec);
+        Ok(self)
+    }
+
+    /// Whether a codec of that name was given to [`PlainRegistry::with_codec`].
+    pub(crate) fn is_own(&self, name: &str) -> bool {
+        self.own.keys().any(|id| id.as_str() == name)
+    }
+
+    /// The codecs that `text` names, for writing: `none`, `lz4`, `zstd` or `zstd:<level>`, and behind it those of
+    /// [`PlainRegistry::with_codec`].
     ///
     /// # Errors
     /// `Invalid` when the text is no stack; `Unsupported` for an unknown codec, or one that was not compiled in;
@@ -71,6 +100,9 @@ impl PlainRegistry {
 
 impl CodecRegistry for PlainRegistry {
     fn resolve(&self, id: &CodecId) -> Result<Arc<dyn Codec>> {
+        if let Some(codec) = self.own.get(id) {
+            return Ok(Arc::clone(codec));
+        }
         match id.split() {
             #[cfg(feature = "lz4")]
             ("lz4", None) => Ok(Arc::new(self.lz4.clone())),
@@ -85,7 +117,9 @@ impl CodecRegistry for PlainRegistry {
                 Err(Error::unsupported(format!("codec '{id}' was not compiled in"))
                     .hint(format!("build strongroom-codec with the feature '{id}'")))
             }
-            _ => Err(Error::unsupported(format!("unknown codec '{id}'")).hint("a newer version may know it")),
+            _ => Err(Error::unsupported(format!("unknown codec '{id}'")).hint(
+                "if it is one of your own, hand it over when you open the repository; else a newer version may know it",
+            )),
         }
     }
 }

@@ -1,35 +1,49 @@
 //! Stacks as people write them: `zstd:3,seal`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use strongroom_core::codec::{CodecId, CodecRegistry};
 use strongroom_core::pipeline::coder::Stack;
+use strongroom_core::pipeline::part::MAX_CODECS;
 use strongroom_core::{Codec, Error, Result};
 
 use crate::PlainRegistry;
 
-/// Reads a stack: at most one compressor, then at most one seal. `seal` gives the codec that seals.
+/// Reads a stack: at most one compressor, then codecs of the program that embeds this one, each once, then at most one
+/// seal. `seal` gives the codec that seals.
 pub(crate) fn parse(text: &str, plain: &PlainRegistry, seal: impl FnOnce() -> Result<Arc<dyn Codec>>) -> Result<Stack> {
     let invalid = |why: &str| {
         Err(Error::invalid(format!("codecs '{}': {why}", text.escape_debug()))
-            .hint("write none, lz4, zstd or zstd:<level>, with ',seal' behind it to encrypt"))
+            .hint("write none, lz4, zstd or zstd:<level>, with ',seal' behind it to encrypt; codecs of your own stand before the seal"))
     };
     if text.trim() == "none" {
         return Ok(Stack::default());
     }
     let mut stack = Vec::new();
     let mut names = text.split(',').map(str::trim).peekable();
-    if let Some(compressor) = names.next_if(|name| *name != "seal") {
+    if let Some(compressor) = names.next_if(|name| *name != "seal" && !plain.is_own(name)) {
         stack.push(self::compressor(compressor, plain)?);
     }
-    if names.next_if_eq(&"seal").is_some() {
+    let mut own = BTreeSet::new();
+    while let Some(name) = names.next_if(|name| plain.is_own(name)) {
+        if !own.insert(name) {
+            return invalid("a codec is named twice");
+        }
+        stack.push(plain.resolve(&CodecId::new(name)?)?);
+    }
+    let sealed = names.next_if_eq(&"seal").is_some();
+    if stack.len() + usize::from(sealed) > MAX_CODECS {
+        return invalid("eight codecs at most");
+    }
+    if sealed {
         stack.push(seal()?);
     }
     match names.next() {
         None => Ok(Stack::new(stack)),
         Some("seal") => invalid("sealed twice"),
-        Some(_) if stack.len() == 1 => invalid("one compressor at most, and the seal last"),
-        Some(_) => invalid("nothing may follow the seal"),
+        Some(_) if sealed => invalid("nothing may follow the seal"),
+        Some(name) => compressor(name, plain).and_then(|_| invalid("one compressor at most, and the seal last")),
     }
 }
 
@@ -46,6 +60,7 @@ fn compressor(name: &str, plain: &PlainRegistry) -> Result<Arc<dyn Codec>> {
 #[cfg(test)]
 mod tests {
     use strongroom_core::ErrorKind;
+    use strongroom_core::codec::{FrameCoder, PartHeader};
 
     use super::*;
 
@@ -84,6 +99,56 @@ mod tests {
         }
     }
 
+    /// Leaves bytes as they are, under a name of its own.
+    #[derive(Debug)]
+    struct Plainly(&'static str);
+
+    impl Codec for Plainly {
+        fn id(&self) -> CodecId {
+            CodecId::new(self.0).unwrap()
+        }
+        fn begin(&self, _: &PartHeader) -> Result<Box<dyn FrameCoder>> {
+            Err(Error::internal("nothing is coded here"))
+        }
+    }
+
+    #[test]
+    fn codecs_of_ones_own_stand_between_the_compressor_and_the_seal() {
+        let own = ["mine", "a:1", "b", "c", "d", "e", "f", "g"];
+        let knows = |plain: PlainRegistry, name| plain.with_codec(Arc::new(Plainly(name)));
+        let plain = own.into_iter().try_fold(PlainRegistry::new(), knows).unwrap();
+        let names = |text: &str| {
+            let sealed = parse(text, &plain, || Ok(Arc::new(Plainly("seal")))).map_err(|error| error.kind())?;
+            Ok(sealed.ids().iter().map(CodecId::as_str).collect::<Vec<_>>().join(","))
+        };
+        for (text, expected) in [
+            ("mine", Ok("mine")),
+            ("mine, a:1 ,seal", Ok("mine,a:1,seal")),
+            #[cfg(feature = "zstd")]
+            ("zstd:3,mine,seal", Ok("zstd,mine,seal")),
+            ("mine,a:1,b,c,d,e,f,seal", Ok("mine,a:1,b,c,d,e,f,seal")),
+            ("mine,a:1,b,c,d,e,f,g", Ok("mine,a:1,b,c,d,e,f,g")),
+            ("mine,a:1,b,c,d,e,f,g,seal", Err(ErrorKind::Invalid)),
+            ("mine,mine", Err(ErrorKind::Invalid)),
+            ("mine,lz4", Err(ErrorKind::Invalid)),
+            ("seal,mine", Err(ErrorKind::Invalid)),
+            ("none,mine", Err(ErrorKind::Unsupported)),
+            ("a", Err(ErrorKind::Unsupported)),
+            ("a:2", Err(ErrorKind::Unsupported)),
+        ] {
+            assert_eq!(names(text), expected.map(str::to_owned), "{text:?}");
+        }
+        for (name, kind) in [
+            ("zstd", ErrorKind::Invalid),
+            ("lz4:2", ErrorKind::Invalid),
+            ("none", ErrorKind::Invalid),
+            ("seal:000000000000000000000000000000ab", ErrorKind::Invalid),
+            ("mine", ErrorKind::AlreadyExists),
+        ] {
+            assert_eq!(knows(plain.clone(), name).unwrap_err().kind(), kind, "{name}");
+        }
+    }
+
     #[test]
     fn a_repository_without_keys_tells_what_is_missing() {
         let plain = PlainRegistry::new();
@@ -98,7 +163,7 @@ mod tests {
     #[test]
     #[cfg(feature = "zstd")]
     fn a_level_reaches_those_who_ask_by_name() {
-        use strongroom_core::codec::{FrameId, PartHeader};
+        use strongroom_core::codec::FrameId;
         use strongroom_core::id::RepositoryId;
 
         let size = |level: i32| {

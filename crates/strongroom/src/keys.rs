@@ -20,17 +20,17 @@ pub(crate) enum Codecs {
 }
 
 impl Codecs {
-    /// Opens the keys of `repository` with `readers`, if it has any.
-    pub(crate) async fn open(repository: &Repository, readers: &[ReaderKey]) -> Result<Self> {
+    /// Opens the keys of `repository` with `readers`, if it has any. `own` knows the codecs that need no key.
+    pub(crate) async fn open(repository: &Repository, readers: &[ReaderKey], own: &PlainRegistry) -> Result<Self> {
         if !KeyRing::exists(&**repository.storage(), repository.id()).await? {
-            return Ok(Self::Plain(PlainRegistry::new()));
+            return Ok(Self::Plain(own.clone()));
         }
         if readers.is_empty() {
             return Err(Error::denied("the repository has keys, and none was given")
                 .hint("name a key of it in strongroom.toml: keys = [\"NAME\"] in the repository, and [keys.NAME]"));
         }
         let ring = KeyRing::open(Arc::clone(repository.storage()), repository.id(), readers).await?;
-        Ok(Self::Keyed(Arc::new(ring)))
+        Ok(Self::Keyed(Arc::new(ring.with_plain(own.clone()))))
     }
 
     pub(crate) fn registry(&self) -> Arc<dyn CodecRegistry> {
@@ -105,14 +105,14 @@ pub(crate) fn reader(profiles: &Profiles, name: &str) -> Result<ReaderKey> {
 ///
 /// # Errors
 /// `Invalid` or `Unsupported` for what is no stack of codecs.
-pub(crate) fn seals(codecs: &str) -> Result<bool> {
+pub(crate) fn seals(codecs: &str, plain: &PlainRegistry) -> Result<bool> {
     let (unsealed, sealed) = match codecs.strip_suffix("seal") {
         Some("") => ("none", true),
         Some(before) => (before.trim_end_matches(','), true),
         None => (codecs, false),
     };
     if !unsealed.is_empty() {
-        PlainRegistry::new().stack(unsealed)?;
+        plain.stack(unsealed)?;
     }
     Ok(sealed)
 }

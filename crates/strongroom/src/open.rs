@@ -11,7 +11,7 @@ use strongroom_core::engine::{PruneRequest, Removal};
 use strongroom_core::environment::Environment;
 use strongroom_core::planner::Plan;
 use strongroom_core::repository::{InitOptions, Repository};
-use strongroom_core::{Cluster, Error, ErrorKind, Result, Storage};
+use strongroom_core::{Cluster, Codec, Error, ErrorKind, Result, Storage};
 use strongroom_embedded::EmbeddedCluster;
 use strongroom_storage::{Options, StorageConfig, path_of_url};
 
@@ -27,6 +27,8 @@ const EMBEDDED: &str = "embedded:";
 pub struct Strongroom {
     profiles: Profiles,
     environment: Environment,
+    /// The codecs that need no key.
+    plain: PlainRegistry,
 }
 
 /// What becomes of an embedded cluster's file.
@@ -50,7 +52,7 @@ impl Strongroom {
     /// Without profiles, with the system's clock.
     #[must_use]
     pub fn new() -> Self {
-        Self { profiles: Profiles::default(), environment: system_environment() }
+        Self { profiles: Profiles::default(), environment: system_environment(), plain: PlainRegistry::new() }
     }
 
     /// With these profiles.
@@ -63,6 +65,16 @@ impl Strongroom {
     #[must_use]
     pub fn with_environment(self, environment: Environment) -> Self {
         Self { environment, ..self }
+    }
+
+    /// With one more codec, written by the caller: what is opened or made from here on can be written and read with it,
+    /// by its name among the codecs, as in `zstd,mine,seal`.
+    ///
+    /// # Errors
+    /// As [`PlainRegistry::with_codec`].
+    pub fn with_codec(mut self, codec: Arc<dyn Codec>) -> Result<Self> {
+        self.plain = self.plain.with_codec(codec)?;
+        Ok(self)
     }
 
     /// The profiles.
@@ -261,20 +273,20 @@ impl Strongroom {
     /// # Errors
     /// As [`Strongroom::init`].
     pub async fn init_in(&self, storage: Arc<dyn Storage>, codecs: &str, keys: &[ReaderKey]) -> Result<OpenRepository> {
-        if seals(codecs)? && keys.is_empty() {
+        if seals(codecs, &self.plain)? && keys.is_empty() {
             return Err(Error::denied("cannot seal: no key was given")
                 .hint("make one with 'key new', add it to strongroom.toml, and name it"));
         }
         let options = InitOptions { codecs: codecs.to_owned(), id: None };
         let repository = Repository::init(storage, self.environment.clone(), options).await?;
-        let mut opened = Codecs::Plain(PlainRegistry::new());
+        let mut opened = Codecs::Plain(self.plain.clone());
         if let Some((first, others)) = keys.split_first() {
             let entropy = &*self.environment.entropy;
             let ring = KeyRing::init(Arc::clone(repository.storage()), repository.id(), first, entropy).await?;
             for other in others {
                 ring.add_reader(other, entropy).await?;
             }
-            opened = Codecs::Keyed(Arc::new(ring));
+            opened = Codecs::Keyed(Arc::new(ring.with_plain(self.plain.clone())));
         }
         OpenRepository::new(repository, opened, codecs)
     }
@@ -303,7 +315,7 @@ impl Strongroom {
         keys: &[ReaderKey],
     ) -> Result<OpenRepository> {
         let repository = Repository::open(storage, self.environment.clone()).await?;
-        let opened = Codecs::open(&repository, keys).await?;
+        let opened = Codecs::open(&repository, keys, &self.plain).await?;
         let codecs = codecs.map_or_else(|| repository.info().codecs.clone(), str::to_owned);
         OpenRepository::new(repository, opened, &codecs)
     }

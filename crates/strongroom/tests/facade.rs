@@ -4,11 +4,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use strongroom::core::codec::{CodecId, FrameCoder, FrameId, PartHeader};
 use strongroom::embedded::{LookIn, PutOptions};
 use strongroom::profile::Profiles;
 use strongroom::record::canonical::Covers;
 use strongroom::record::{Bin, BinName, Digest, Name, Particle, Record, UserKey};
-use strongroom::{Access, BackupRequest, ErrorKind, JobHandle, Request, RestoreRequest, Storage, Strongroom, Target};
+use strongroom::{
+    Access, BackupRequest, Codec, Error, ErrorKind, JobHandle, Request, RestoreRequest, Storage, Strongroom, Target,
+};
 use strongroom_testkit::MemoryStorage;
 
 fn record(number: i64) -> Record {
@@ -128,4 +131,68 @@ async fn a_repository_lives_in_a_storage_that_the_caller_wrote_and_its_job_is_sh
     assert_eq!(repository.cluster_id(&named.name).await.unwrap(), named.id);
     assert_eq!(repository.cluster_id(&named.id.to_string()).await.unwrap(), named.id);
     assert_eq!(repository.cluster_id("nobody").await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+/// Turns every bit.
+#[derive(Debug)]
+struct Turning;
+
+impl Codec for Turning {
+    fn id(&self) -> CodecId {
+        CodecId::new("turning").unwrap()
+    }
+    fn begin(&self, _: &PartHeader) -> strongroom::Result<Box<dyn FrameCoder>> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl FrameCoder for Turning {
+    fn encode(&self, _: FrameId, plain: &[u8], out: &mut Vec<u8>) -> strongroom::Result<()> {
+        out.extend(plain.iter().map(|byte| !byte));
+        Ok(())
+    }
+    fn decode(&self, frame: FrameId, coded: &[u8], limit: usize, out: &mut Vec<u8>) -> strongroom::Result<()> {
+        if coded.len() > limit {
+            return Err(Error::corrupt("too long"));
+        }
+        self.encode(frame, coded, out)
+    }
+}
+
+#[tokio::test]
+async fn what_a_codec_of_ones_own_wrote_is_read_by_those_who_have_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let without = profiles(folder.path());
+    put(&without, "app", 0..20);
+    let with = without.clone().with_codec(Arc::new(Turning)).unwrap();
+    for (name, codecs, keys) in
+        [("plain", "turning", vec![]), ("sealed", "zstd:1,turning,seal", vec![with.reader_key("ops").unwrap()])]
+    {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+        let refused = without.init_in(Arc::clone(&storage), codecs, &keys).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        with.init_in(Arc::clone(&storage), codecs, &keys).await.unwrap();
+        let repository = with.repository_in(Arc::clone(&storage), None, &keys).await.unwrap();
+        let job = repository.backup(with.cluster("app").unwrap(), BackupRequest::default()).unwrap();
+        job.await.unwrap().into_result().unwrap();
+
+        let refused = without.repository_in(Arc::clone(&storage), None, &keys).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        assert!(refused.advice().unwrap().contains("of your own"), "{refused:?}");
+        let stranger = without.repository_in(Arc::clone(&storage), Some("none"), &keys).await.unwrap();
+        for (opened, reads) in [(stranger, false), (repository, true)] {
+            let plan = opened.plan(&Request::at(Target::Latest)).await.unwrap();
+            let target = format!("embedded:{}/{name}-{reads}.redb", folder.path().display());
+            let job = opened.restore(plan, with.target(&target).unwrap(), RestoreRequest::default());
+            let ended = job.await.map(drop).map_err(|error| error.kind());
+            assert_eq!(ended, if reads { Ok(()) } else { Err(ErrorKind::Unsupported) });
+            if reads {
+                let hash = |url: &str| {
+                    let cluster = with.embedded(url, Access::Read).unwrap();
+                    cluster.canonical_hash("test", Covers::ALL, LookIn::default()).unwrap()
+                };
+                assert_eq!(hash(&target), hash("app"));
+            }
+        }
+    }
 }

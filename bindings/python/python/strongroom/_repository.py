@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from . import _native
-from ._adapters import Storage
+from ._adapters import Codec, Storage
 from ._calls import Calls, Place
 from ._cluster import storage_at
 from ._job import Call, Job
@@ -43,16 +43,28 @@ Profiles = str | os.PathLike[str]
 
 
 def _opened(
-    where: Place, codecs: str | None, keys: Names | None, profiles: Profiles | None, *, on_loop: bool
+    where: Place,
+    codecs: str | None,
+    keys: Names | None,
+    profiles: Profiles | None,
+    own_codecs: Iterable[Codec],
+    *,
+    on_loop: bool,
 ) -> Call[_native.Repository]:
-    task = session(profiles).repository(storage_at(where, on_loop=on_loop), codecs, names(keys))
+    task = session(profiles, own_codecs).repository(storage_at(where, on_loop=on_loop), codecs, names(keys))
     return Call(task, lambda native: native)
 
 
 def _made(
-    where: Place, codecs: str | None, keys: Names | None, profiles: Profiles | None, *, on_loop: bool
+    where: Place,
+    codecs: str | None,
+    keys: Names | None,
+    profiles: Profiles | None,
+    own_codecs: Iterable[Codec],
+    *,
+    on_loop: bool,
 ) -> Call[_native.Repository]:
-    task = session(profiles).init(storage_at(where, on_loop=on_loop), codecs, names(keys))
+    task = session(profiles, own_codecs).init(storage_at(where, on_loop=on_loop), codecs, names(keys))
     return Call(task, lambda native: native)
 
 
@@ -85,12 +97,14 @@ class Repository(_Base):
         codecs: str | None = None,
         keys: Names | None = None,
         profiles: Profiles | None = None,
+        own_codecs: Iterable[Codec] = (),
     ) -> Repository:
         """Opens the repository in a folder, at a URL, or of that name in the profiles.
 
-        ``codecs`` are those of new backups; ``keys`` are names in the profiles.
+        ``codecs`` are those of new backups; ``keys`` are names in the profiles. ``own_codecs`` are written by you: what
+        they wrote can be read, and their names may stand among ``codecs``, as in ``zstd,mine,seal``.
         """
-        return cls(_opened(where, codecs, keys, profiles, on_loop=False).result(), where, on_loop=False)
+        return cls(_opened(where, codecs, keys, profiles, own_codecs, on_loop=False).result(), where, on_loop=False)
 
     @classmethod
     def init(
@@ -100,9 +114,13 @@ class Repository(_Base):
         codecs: str | None = None,
         keys: Names | None = None,
         profiles: Profiles | None = None,
+        own_codecs: Iterable[Codec] = (),
     ) -> Repository:
-        """Makes a repository where none is. ``codecs``: none, lz4, zstd or zstd:LEVEL, each may be followed by ,seal."""
-        return cls(_made(where, codecs, keys, profiles, on_loop=False).result(), where, on_loop=False)
+        """Makes a repository where none is.
+
+        ``codecs``: none, lz4, zstd or zstd:LEVEL, each may be followed by the names of ``own_codecs`` and by ,seal.
+        """
+        return cls(_made(where, codecs, keys, profiles, own_codecs, on_loop=False).result(), where, on_loop=False)
 
     catalogue = _waits(Calls.catalogue)
     clusters = _waits(Calls.clusters)
@@ -136,9 +154,10 @@ class AsyncRepository(_Base):
         codecs: str | None = None,
         keys: Names | None = None,
         profiles: Profiles | None = None,
+        own_codecs: Iterable[Codec] = (),
     ) -> AsyncRepository:
         """As ``Repository.open``."""
-        return cls(await _opened(where, codecs, keys, profiles, on_loop=True), where, on_loop=True)
+        return cls(await _opened(where, codecs, keys, profiles, own_codecs, on_loop=True), where, on_loop=True)
 
     @classmethod
     async def init(
@@ -148,9 +167,10 @@ class AsyncRepository(_Base):
         codecs: str | None = None,
         keys: Names | None = None,
         profiles: Profiles | None = None,
+        own_codecs: Iterable[Codec] = (),
     ) -> AsyncRepository:
         """As ``Repository.init``."""
-        return cls(await _made(where, codecs, keys, profiles, on_loop=True), where, on_loop=True)
+        return cls(await _made(where, codecs, keys, profiles, own_codecs, on_loop=True), where, on_loop=True)
 
     catalogue = _awaits(Calls.catalogue)
     clusters = _awaits(Calls.clusters)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from . import _native
+from ._adapters import Codec
+from ._ports import native_codec
 
 
-def session(profiles: str | os.PathLike[str] | None) -> _native.Session:
-    """With the profiles of a file, or without any."""
-    return _native.Session(None if profiles is None else os.fspath(profiles))
+def session(profiles: str | os.PathLike[str] | None, own_codecs: Iterable[Codec] = ()) -> _native.Session:
+    """With the profiles of a file, or without any, and with codecs written in Python."""
+    return _native.Session(
+        None if profiles is None else os.fspath(profiles), [native_codec(codec) for codec in own_codecs]
+    )
 
 
 def new_key(path: str | os.PathLike[str]) -> None:

@@ -8,7 +8,7 @@ use strongroom_core::pipeline::coder::Stack;
 use strongroom_core::{Codec, Error, Result};
 
 use super::ring::KeyRing;
-use crate::{Seal, stack};
+use crate::{PlainRegistry, Seal, stack};
 
 impl KeyRing {
     /// The data key that seals new parts: the newest.
@@ -37,6 +37,13 @@ impl KeyRing {
         Ok(self)
     }
 
+    /// Resolves what needs no key by `plain`: for whoever has codecs of their own.
+    #[must_use]
+    pub fn with_plain(mut self, plain: PlainRegistry) -> Self {
+        self.plain = plain;
+        self
+    }
+
     /// The codecs that `text` names, for writing: `none`, `lz4`, `zstd` or `zstd:<level>`, and `,seal` for sealing
     /// with the current data key.
     ///
@@ -47,7 +54,7 @@ impl KeyRing {
         stack::parse(text, &self.plain, || Ok(Arc::new(self.current_seal()?)))
     }
 
-    /// What to write with when nobody asked for anything: [`PlainRegistry::default_stack`](crate::PlainRegistry),
+    /// What to write with when nobody asked for anything: [`PlainRegistry::default_stack`],
     /// sealed with the current data key.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! What a profile file must keep beyond its form: references that lead somewhere, and one source for each thing.
 
+use strongroom_codec::PlainRegistry;
 use toml::de::{DeTable, DeValue};
 
 use super::{ClusterProfile, Profiles};
@@ -81,7 +82,8 @@ impl Profiles {
                 );
             }
             let at = ["repositories", name, "codecs"];
-            match seals(repository.codecs.as_deref().unwrap_or_default()) {
+            // Profiles are for the program too, which knows no codecs but ours.
+            match seals(repository.codecs.as_deref().unwrap_or_default(), &PlainRegistry::new()) {
                 Ok(true) if repository.keys.is_empty() => {
                     let what = format!("repository '{name}' has seal among its codecs, and no keys");
                     problem(&at, what, "name its keys: keys = [\"NAME\"], with [keys.NAME]");
