@@ -12,7 +12,7 @@ files = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standar
 files = [root / name for name in files.stdout.splitlines() if (root / name).is_file()]
 faults = []
 
-sources = [file for file in files if file.suffix in (".rs", ".py", ".sh", ".js") and "testdata" not in file.parts]
+sources = [file for file in files if file.suffix in (".rs", ".py", ".sh", ".js", ".mjs", ".ts") and "testdata" not in file.parts]
 functions = set()
 for file in sources:
     text = file.read_text()

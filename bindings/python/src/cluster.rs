@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
+use strongroom::calls::Party as Found;
 use strongroom::embedded::EmbeddedCluster;
 use strongroom::inspect::Inspection;
-use strongroom::{Access, Cluster as CoreCluster, Error, Result, Strongroom};
-use tokio::task::spawn_blocking;
+use strongroom::{Cluster as CoreCluster, Error};
 
 use crate::adapter::Port;
 use crate::embedded::Records;
@@ -105,35 +105,12 @@ pub(crate) enum Party<'py> {
     Opened(Bound<'py, Cluster>),
 }
 
-/// The same, away from Python.
-pub(crate) enum Found {
-    Named(String),
-    Opened(Arc<dyn CoreCluster>),
-}
-
 impl Party<'_> {
+    /// The same, away from Python.
     pub(crate) fn found(self, py: Python<'_>) -> PyResult<Found> {
         Ok(match self {
             Self::Named(name) => Found::Named(name),
             Self::Opened(cluster) => Found::Opened(cluster.get().opened(py)?),
         })
-    }
-}
-
-impl Found {
-    /// The cluster itself; an embedded one that is not there is made if `access` says so.
-    pub(crate) async fn open(self, strongroom: &Strongroom, access: Access) -> Result<Arc<dyn CoreCluster>> {
-        let name = match self {
-            Self::Named(name) => name,
-            Self::Opened(cluster) => return Ok(cluster),
-        };
-        let strongroom = strongroom.clone();
-        // Opening an embedded one reads its whole file.
-        let opened = spawn_blocking(move || match access {
-            Access::Read => strongroom.look_at(&name),
-            Access::Write => strongroom.cluster(&name),
-            Access::Create => strongroom.target(&name),
-        });
-        opened.await.map_err(|error| Error::internal("opening a cluster panicked").because(error))?
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use strongroom::{Result, Storage as CoreStorage, Strongroom};
+use strongroom::Storage as CoreStorage;
+use strongroom::calls::Place as There;
 
 use crate::adapter::Port;
 use crate::python_storage::PythonStorage;
@@ -45,37 +46,13 @@ pub(crate) enum Place<'py> {
     Opened(Bound<'py, Storage>),
 }
 
-/// The same, away from Python.
-#[derive(Clone)]
-pub(crate) enum There {
-    Named(String),
-    Opened(Arc<dyn CoreStorage>),
-}
-
 impl Place<'_> {
+    /// The same, away from Python.
     pub(crate) fn there(self, py: Python<'_>) -> PyResult<There> {
         Ok(match self {
             Self::Named(name) => There::Named(name),
             Self::Opened(storage) => There::Opened(storage.get().opened(py)?),
         })
-    }
-}
-
-impl There {
-    /// The storage itself.
-    pub(crate) fn open(&self, strongroom: &Strongroom) -> Result<Arc<dyn CoreStorage>> {
-        match self {
-            Self::Named(name) => strongroom.storage(name),
-            Self::Opened(storage) => Ok(Arc::clone(storage)),
-        }
-    }
-
-    /// Its name in the profiles, which alone means something to whoever looks it up later: a URL may hold secrets.
-    pub(crate) fn profile(&self, strongroom: &Strongroom) -> Option<String> {
-        match self {
-            Self::Named(name) => strongroom.profiles().repositories.contains_key(name).then(|| name.clone()),
-            Self::Opened(_) => None,
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
+use strongroom::calls::Calls;
 use strongroom::codec::keys::new_key_text;
 use strongroom::profile::Profiles;
 use strongroom::{Access, Error, Result, Strongroom};
@@ -10,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use crate::cluster::Cluster;
 use crate::errors::raise;
-use crate::place::{Place, Storage, There};
+use crate::place::{Place, Storage};
 use crate::python_codec::Codec;
 use crate::repository::Repository;
 use crate::runtime::Owned;
@@ -41,17 +42,8 @@ impl Session {
 
     /// Makes a repository, with reader keys by name.
     fn init(&self, py: Python<'_>, place: Place<'_>, codecs: Option<String>, keys: Vec<String>) -> PyResult<Task> {
-        let (strongroom, there) = (self.strongroom.get(py)?.clone(), place.there(py)?);
-        Task::spawn(py, async move {
-            let made = match &there {
-                There::Named(name) => strongroom.init(name, codecs.as_deref(), &keys).await?,
-                There::Opened(storage) => {
-                    let readers: Vec<_> = keys.iter().map(|name| strongroom.reader_key(name)).collect::<Result<_>>()?;
-                    strongroom.init_in(storage.clone(), codecs.as_deref().unwrap_or_default(), &readers).await?
-                }
-            };
-            Ok(object(Repository::new(strongroom, made, there)))
-        })
+        let made = Calls::init(self.strongroom.get(py)?.clone(), place.there(py)?, codecs, keys);
+        Task::spawn(py, async move { Ok(object(Repository::new(made.await?))) })
     }
 
     /// Opens a repository; `keys` are those of its profile where none is named.
@@ -62,23 +54,8 @@ impl Session {
         codecs: Option<String>,
         keys: Vec<String>,
     ) -> PyResult<Task> {
-        let (strongroom, there) = (self.strongroom.get(py)?.clone(), place.there(py)?);
-        Task::spawn(py, async move {
-            let opened = match &there {
-                There::Named(name) if keys.is_empty() => {
-                    let opened = strongroom.repository(name).await?;
-                    match &codecs {
-                        Some(codecs) => opened.with_codecs(codecs)?,
-                        None => opened,
-                    }
-                }
-                _ => {
-                    let readers: Vec<_> = keys.iter().map(|name| strongroom.reader_key(name)).collect::<Result<_>>()?;
-                    strongroom.repository_in(there.open(&strongroom)?, codecs.as_deref(), &readers).await?
-                }
-            };
-            Ok(object(Repository::new(strongroom, opened, there)))
-        })
+        let opened = Calls::open(self.strongroom.get(py)?.clone(), place.there(py)?, codecs, keys);
+        Task::spawn(py, async move { Ok(object(Repository::new(opened.await?))) })
     }
 
     /// Opens a cluster: `access` is `read`, `write` or `create`, which concerns embedded ones.

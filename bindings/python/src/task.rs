@@ -22,9 +22,12 @@ pub(crate) type Give = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>
 
 /// A value that Python reads as JSON.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<Give> {
-    let text = serde_json::to_string(value)
-        .map_err(|error| Error::internal("a result can't be written as JSON").because(error))?;
-    Ok(Box::new(move |py| Ok(text.into_pyobject(py)?.into_any().unbind())))
+    strongroom::calls::json(value).map(text)
+}
+
+/// A text.
+pub(crate) fn text(text: String) -> Give {
+    Box::new(move |py| Ok(text.into_pyobject(py)?.into_any().unbind()))
 }
 
 /// Nothing but the end.
@@ -41,6 +44,8 @@ pub(crate) fn object<T: PyClass + Into<PyClassInitializer<T>> + Send + 'static>(
 #[pyclass(frozen, module = "strongroom._native")]
 pub(crate) struct Task {
     shared: Arc<Shared>,
+    /// What was given. Not among what is shared: the thread that ended the work may let go of that later than Python does.
+    given: Mutex<Option<PyResult<Py<PyAny>>>>,
     cancel: Owned<CancellationToken>,
 }
 
@@ -52,8 +57,7 @@ struct Shared {
 enum State {
     Running(Vec<Py<PyAny>>),
     Ended(Result<Give>),
-    Given(Py<PyAny>),
-    Raised(PyErr),
+    Given,
 }
 
 impl Shared {
@@ -111,7 +115,7 @@ impl Task {
             },
             hall.runtime.handle(),
         );
-        Self { shared, cancel: Owned::new(cancel) }
+        Self { shared, given: Mutex::new(None), cancel: Owned::new(cancel) }
     }
 }
 
@@ -157,23 +161,24 @@ impl Task {
     /// Its result. Raises its error; it must have ended.
     fn result(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         // Exceptions are made by Python code, which may let another thread in: that one must not wait attached.
-        let mut state = self.shared.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-        let taken = match &*state {
-            State::Running(_) => return Err(raise(py, &Error::invalid("it has not ended yet").hint("wait for it"))),
-            State::Given(value) => return Ok(value.clone_ref(py)),
-            State::Raised(error) => return Err(error.clone_ref(py)),
-            State::Ended(_) => std::mem::replace(&mut *state, State::Running(Vec::new())),
+        let mut given = self.given.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        let again = |given: &PyResult<Py<PyAny>>| match given {
+            Ok(value) => Ok(value.clone_ref(py)),
+            Err(error) => Err(error.clone_ref(py)),
         };
-        let State::Ended(outcome) = taken else { return Err(raise(py, &Error::internal("a result is lost"))) };
-        let given = match outcome {
-            Ok(give) => give(py),
-            Err(error) => Err(raise(py, &error)),
+        if let Some(given) = &*given {
+            return again(given);
+        }
+        if !self.shared.is_done() {
+            return Err(raise(py, &Error::invalid("it has not ended yet").hint("wait for it")));
+        }
+        let ended = std::mem::replace(&mut *self.shared.state(), State::Given);
+        let first = match ended {
+            State::Ended(Ok(give)) => give(py),
+            State::Ended(Err(error)) => Err(raise(py, &error)),
+            State::Running(_) | State::Given => Err(raise(py, &Error::internal("a result is lost"))),
         };
-        *state = match &given {
-            Ok(value) => State::Given(value.clone_ref(py)),
-            Err(error) => State::Raised(error.clone_ref(py)),
-        };
-        given
+        again(given.insert(first))
     }
 
     /// Calls `callback` without arguments when it has ended, from any thread; at once if it has ended already.

@@ -2,6 +2,7 @@
 //! the other crates offer, so that programs name this crate alone.
 
 pub mod adopt;
+pub mod calls;
 pub mod doctor;
 pub mod environment;
 mod folders;
