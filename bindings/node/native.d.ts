@@ -10,8 +10,16 @@ type Party = string | Cluster
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** The bytes of a piece, one chunk after the other. */
+export declare class Body {
+  /** The next bytes; nothing after the last ones. */
+  next(): Promise<Answer<Buffer | undefined | null>>
+}
+
 /** A cluster, until it is closed. */
 export declare class Cluster {
+  /** A cluster written in JavaScript, with what it can do as JSON: see `lib/port.ts`. */
+  static of(port: (adapter: number, method: string, argument: string, bytes?: Buffer | null, body?: Body | null) => Promise<Told>, capabilities: string): Answer<Cluster>
   /** Who it is and what it holds, as JSON. */
   describe(): Promise<Answer<string>>
   /** What it can do, as JSON. */
@@ -20,6 +28,12 @@ export declare class Cluster {
   close(): void
   /** Its records, which only an embedded one gives. */
   records(): Answer<Records>
+}
+
+/** A codec. */
+export declare class Codec {
+  /** A codec written in JavaScript, with its name. */
+  static of(id: string, port: (method: string, argument: string, bytes?: Buffer | null) => Told): Answer<Codec>
 }
 
 /** The events of a job, for one listener. */
@@ -110,8 +124,8 @@ export declare class Scan {
 
 /** Profiles, and what is opened with them. */
 export declare class Session {
-  /** With the profiles of a file, or without any. */
-  static open(profiles?: string | undefined | null): Answer<Session>
+  /** With the profiles of a file, or without any, and with codecs written in JavaScript. */
+  static open(profiles: string | undefined | null, codecs: Array<Codec>): Answer<Session>
   /** Makes a repository, with reader keys by name. */
   init(place: Place, codecs: string | undefined | null, keys: Array<string>): Promise<Answer<Repository>>
   /** Opens a repository; `keys` are those of its profile where none is named. */
@@ -125,7 +139,16 @@ export declare class Session {
 }
 
 /** A storage. */
-export declare class Storage {}
+export declare class Storage {
+  /** A storage written in JavaScript: see `lib/port.ts`. */
+  static of(port: (adapter: number, method: string, argument: string, bytes?: Buffer | null, body?: Body | null) => Promise<Told>): Storage
+}
+
+/** The contract of clusters: `port` is both the cluster and what fills it, looks into it, and makes another one. */
+export declare function clusterContract(port: (adapter: number, method: string, argument: string, bytes?: Buffer | null, body?: Body | null) => Promise<Told>, capabilities: string): Promise<Answer<string | undefined | null>>
+
+/** The contract of codecs: `binding` is what this one notices, `none`, `bytes` or `place`. */
+export declare function codecContract(codec: Codec, binding: string): Promise<Answer<string | undefined | null>>
 
 /** Every code, in the order of the documentation. */
 export declare function codes(): Array<string>
@@ -140,6 +163,8 @@ export interface Failure {
   advice?: string
   /** Why, one line each, from the outermost. */
   causes: Array<string>
+  /** What an adapter threw, by its number. */
+  raised?: number
 }
 
 /** How a job ended: both where something of it failed and the rest was done. */
@@ -152,6 +177,19 @@ export interface Outcome {
 
 /** An address without its secrets, to be shown. */
 export declare function redact(place: string): string
+
+/** The contract of storages. */
+export declare function storageContract(storage: Storage, prefix: string): Promise<Answer<string | undefined | null>>
+
+/** What a call came to. */
+export interface Told {
+  /** What the adapter threw. */
+  failure?: Failure
+  /** An answer: JSON, or the name of something that goes on, such as an upload. */
+  text?: string
+  /** Bytes, one chunk of several. */
+  bytes?: Buffer
+}
 
 /** The version of the package. */
 export declare const VERSION: string

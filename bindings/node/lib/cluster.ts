@@ -4,17 +4,22 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import * as native from '../native.js';
+import { Cluster, type Codec, Storage } from './adapters.js';
 import { readTopology, type Topology } from './catalogue.js';
 import { StrongroomError, invalid, take } from './errors.js';
 import { type MomentLike, momentToJson } from './moment.js';
+import { nativeCluster, nativeCodec, nativeStorage } from './port.js';
 import { type Json } from './told.js';
 import { type Key, Record, toJson, type Value } from './value.js';
 
 /** A folder or file as text or as a `file:` URL, another URL, or a name in the profiles. */
 export type Place = string | URL;
 
-/** A cluster that is opened, its name in the profiles, its URL, or the file of an embedded one as a `file:` URL. */
-export type ClusterLike = string | URL | AnyCluster;
+/** Where backups rest: a place, or a storage of your own. */
+export type StorageLike = Place | Storage;
+
+/** A cluster that is opened, one of your own, its name in the profiles, its URL, or the file of an embedded one as a `file:` URL. */
+export type ClusterLike = string | URL | AnyCluster | Cluster;
 
 /** @internal */
 export function placeOf(place: Place): string {
@@ -22,13 +27,20 @@ export function placeOf(place: Place): string {
 }
 
 /** @internal */
-export function session(profiles?: Place): native.Session {
-  return take(native.Session.open(profiles === undefined ? undefined : placeOf(profiles)));
+export function storageAt(where: StorageLike): string | native.Storage {
+  return where instanceof Storage ? nativeStorage(where) : placeOf(where);
+}
+
+/** @internal */
+export function session(profiles?: Place, codecs: Iterable<Codec> = []): native.Session {
+  const own = Array.from(codecs, nativeCodec);
+  return take(native.Session.open(profiles === undefined ? undefined : placeOf(profiles), own));
 }
 
 /** @internal */
 export function party(cluster: ClusterLike): string | native.Cluster {
   if (cluster instanceof AnyCluster) return cluster.native;
+  if (cluster instanceof Cluster) return nativeCluster(cluster);
   if (cluster instanceof URL && cluster.protocol === 'file:') return `embedded:${fileURLToPath(cluster)}`;
   return cluster instanceof URL ? cluster.href : cluster;
 }

@@ -18,8 +18,9 @@ export type ErrorCode =
 export interface Failure {
   code: string;
   message: string;
-  advice?: string | undefined;
+  advice?: string;
   causes: string[];
+  raised?: number;
 }
 
 /** Whatever goes wrong in strongroom. */
@@ -53,8 +54,50 @@ export class StrongroomError extends Error {
 }
 
 /** @internal */
-export function errorOf(failure: Failure): StrongroomError {
-  return new StrongroomError(failure.code as ErrorCode, failure.message, failure);
+export function errorOf(failure: Failure, cause?: unknown): StrongroomError {
+  const { code, message, advice, causes } = failure;
+  const thrown = cause ?? (failure.raised === undefined ? undefined : raised.get(failure.raised));
+  return new StrongroomError(code as ErrorCode, message, { advice, causes, cause: thrown });
+}
+
+/** What adapters threw lately, by number: the native half carries the number, and here it is found again. */
+const raised = new Map<number, unknown>();
+const KEPT = 256;
+let last = 0;
+
+/** What errors of Node.js mean, by their `code`. */
+const CODES: { readonly [code: string]: ErrorCode } = {
+  ENOENT: 'NOT_FOUND',
+  ENOTDIR: 'NOT_FOUND',
+  EEXIST: 'ALREADY_EXISTS',
+  EACCES: 'DENIED',
+  EPERM: 'DENIED',
+  EROFS: 'DENIED',
+  ENOSPC: 'NO_SPACE',
+  EDQUOT: 'NO_SPACE',
+  ABORT_ERR: 'CANCELLED',
+};
+
+function meant(error: unknown): ErrorCode {
+  const code: unknown = (error as { code?: unknown } | null)?.code;
+  if (typeof code === 'string' && Object.hasOwn(CODES, code)) return CODES[code] as ErrorCode;
+  // Other errors of the system: connections, devices.
+  if (typeof code === 'string' && /^E[A-Z]+$/.test(code)) return 'UNAVAILABLE';
+  return error instanceof RangeError || error instanceof TypeError || error instanceof SyntaxError ? 'INVALID' : 'INTERNAL';
+}
+
+/**
+ * What an adapter threw, as data.
+ * @internal
+ */
+export function failureOf(error: unknown): Failure {
+  raised.set(++last, error);
+  raised.delete(last - KEPT);
+  if (error instanceof StrongroomError) {
+    const advice = error.advice === undefined ? {} : { advice: error.advice };
+    return { code: error.code, message: error.message, ...advice, causes: [], raised: last };
+  }
+  return { code: meant(error), message: error instanceof Error ? `${error.name}: ${error.message}` : String(error), causes: [], raised: last };
 }
 
 /** @internal */

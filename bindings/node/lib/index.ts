@@ -6,6 +6,7 @@ import * as native from '../native.js';
 import { session } from './cluster.js';
 import { take } from './errors.js';
 
+export * from './adapters.js';
 export * from './catalogue.js';
 export {
   type AnyCluster,
@@ -15,6 +16,7 @@ export {
   OpenCluster,
   type Place,
   type ScanOptions,
+  type StorageLike,
 } from './cluster.js';
 export { type ErrorCode, StrongroomError } from './errors.js';
 export { Job } from './job.js';

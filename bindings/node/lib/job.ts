@@ -1,7 +1,7 @@
 /** Jobs: awaited for their report, iterated over for their events. */
 
 import type * as native from '../native.js';
-import { errorOf, StrongroomError, take } from './errors.js';
+import { errorOf, take } from './errors.js';
 import { type Progress, readProgress } from './reports.js';
 import type { Reader } from './told.js';
 
@@ -28,7 +28,7 @@ export class Job<T> implements PromiseLike<T>, AsyncIterable<Progress> {
     const told = report === undefined || report === null ? undefined : read(JSON.parse(report));
     if (failure !== undefined && failure !== null) {
       const cause: unknown = failure.code === 'CANCELLED' && signal?.aborted ? signal.reason : undefined;
-      const error = cause === undefined ? errorOf(failure) : new StrongroomError('CANCELLED', failure.message, { ...failure, cause });
+      const error = errorOf(failure, cause);
       if (told !== undefined) error.report = told;
       throw error;
     }

@@ -1,7 +1,8 @@
 /** What is asked of a repository, and the JSON that every language sends for it. */
 
 import { Backup } from './catalogue.js';
-import type { Place } from './cluster.js';
+import type { Codec } from './adapters.js';
+import type { Place, StorageLike } from './cluster.js';
 import { invalid } from './errors.js';
 import { type MomentLike, momentToJson } from './moment.js';
 import type { Plan } from './plan.js';
@@ -110,9 +111,9 @@ export interface RestoreOptions extends TargetOptions, PaceOptions, Cancellable 
   /** How the source is proven first. */
   proof?: 'check' | 'hash' | 'stage';
   /** Where everything is brought to first. */
-  staging?: Place;
+  staging?: StorageLike;
   /** Where it is written down how far it came, so that it can go on. */
-  journal?: Place;
+  journal?: StorageLike;
   /** Go on with this unfinished restore of the journal. */
   session?: string;
   takeOver?: boolean;
@@ -201,18 +202,20 @@ export interface PinOptions {
 }
 
 export interface OpenOptions {
-  /** Codecs of new backups: none, lz4, zstd or zstd:LEVEL, each may be followed by ,seal. */
+  /** Codecs of new backups: none, lz4, zstd or zstd:LEVEL, each may be followed by the names of `ownCodecs` and by ,seal. */
   codecs?: string;
   /** Names of keys in the profiles. */
   keys?: Names;
   /** The file of the profiles. */
   profiles?: Place;
+  /** Written by you: what they wrote can be read, and their names may stand among `codecs`, as in `zstd,mine,seal`. */
+  ownCodecs?: Iterable<Codec>;
 }
 
 const SUBJECT = ['part', 'table', 'cluster'] as const;
 const TARGET = [...SUBJECT, 'at', 'exactly', 'backup', 'nearestEarlier'] as const;
 const PACE = ['limitRate', 'limitRecords', 'parallel'] as const;
-const OPEN = ['codecs', 'keys', 'profiles'] as const;
+const OPEN = ['codecs', 'keys', 'profiles', 'ownCodecs'] as const;
 const PIN = ['reason', 'until', 'by'] as const;
 
 /**

@@ -3,8 +3,9 @@
 import { userInfo } from 'node:os';
 
 import * as native from '../native.js';
+import { Storage } from './adapters.js';
 import { type Catalogue, type ClusterIdentity, type Pin, readCatalogue, readClusterIdentity, readPin, readRepositoryInfo, type RepositoryInfo } from './catalogue.js';
-import { type ClusterLike, Inspection, party, type Place, placeOf, session } from './cluster.js';
+import { type ClusterLike, Inspection, party, placeOf, session, storageAt, type StorageLike } from './cluster.js';
 import { take } from './errors.js';
 import { Job } from './job.js';
 import { momentToJson } from './moment.js';
@@ -46,22 +47,24 @@ export class Repository {
   readonly #native: native.Repository;
   readonly #where: string;
 
-  private constructor(opened: native.Repository, where: Place) {
+  private constructor(opened: native.Repository, where: StorageLike) {
     this.#native = opened;
-    this.#where = native.redact(placeOf(where));
+    this.#where = where instanceof Storage ? `a ${where.constructor.name}` : native.redact(placeOf(where));
     this.info = readRepositoryInfo(JSON.parse(opened.info()));
   }
 
   /** Opens the repository in a folder, at a URL, or of that name in the profiles. */
-  static async open(where: Place, some: options.OpenOptions = {}): Promise<Repository> {
-    const { codecs, keys, profiles } = accept('open', some);
-    return new Repository(take(await session(profiles).repository(placeOf(where), codecs, names(keys))), where);
+  static async open(where: StorageLike, some: options.OpenOptions = {}): Promise<Repository> {
+    const { codecs, keys, profiles, ownCodecs } = accept('open', some);
+    const opened = await session(profiles, ownCodecs).repository(storageAt(where), codecs, names(keys));
+    return new Repository(take(opened), where);
   }
 
   /** Makes a repository where none is. */
-  static async init(where: Place, some: options.OpenOptions = {}): Promise<Repository> {
-    const { codecs, keys, profiles } = accept('init', some);
-    return new Repository(take(await session(profiles).init(placeOf(where), codecs, names(keys))), where);
+  static async init(where: StorageLike, some: options.OpenOptions = {}): Promise<Repository> {
+    const { codecs, keys, profiles, ownCodecs } = accept('init', some);
+    const made = await session(profiles, ownCodecs).init(storageAt(where), codecs, names(keys));
+    return new Repository(take(made), where);
   }
 
   /** The backups that are there, by the moment that they reach. */
@@ -164,7 +167,7 @@ export class Repository {
       accept_fingerprint: some.acceptFingerprint,
       pace: pace(some),
     };
-    const places = [journal, staging].map((place) => (place === undefined ? undefined : placeOf(place)));
+    const places = [journal, staging].map((place) => (place === undefined ? undefined : storageAt(place)));
     const planned = plan === undefined ? undefined : text(plan);
     const job = this.#native.restore(party(into), planned, text(choice(some)), text(asked), places[0], places[1]);
     return new Job(job, readRestoreReport, signal);
@@ -187,10 +190,10 @@ export class Repository {
   }
 
   /** Copies backups, and the chains they need, to another storage; it becomes a repository as well. */
-  copy(to: Place, some: options.CopyOptions = {}): Job<CopyReport> {
+  copy(to: StorageLike, some: options.CopyOptions = {}): Job<CopyReport> {
     const { backups, signal } = accept('copy', some);
     const asked = { backups: backups === undefined ? undefined : backupIds(backups), pace: pace(some) };
-    return new Job(this.#native.copy(placeOf(to), text(asked)), readCopyReport, signal);
+    return new Job(this.#native.copy(storageAt(to), text(asked)), readCopyReport, signal);
   }
 
   /**

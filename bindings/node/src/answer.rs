@@ -10,6 +10,8 @@ use napi_derive::napi;
 use strongroom::core::ErrorKind;
 use strongroom::{Error, Result};
 
+use crate::port::Raised;
+
 /// What went wrong.
 #[napi(object)]
 pub struct Failure {
@@ -21,18 +23,23 @@ pub struct Failure {
     pub advice: Option<String>,
     /// Why, one line each, from the outermost.
     pub causes: Vec<String>,
+    /// What an adapter threw, by its number.
+    pub raised: Option<u32>,
 }
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        let mut causes = Vec::new();
+        let (mut causes, mut raised) = (Vec::new(), None);
         let mut source = error.source();
         while let Some(cause) = source {
-            causes.push(cause.to_string());
+            match cause.downcast_ref::<Raised>() {
+                Some(cause) => raised = Some(cause.0),
+                None => causes.push(cause.to_string()),
+            }
             source = cause.source();
         }
         let (code, message) = (error.kind().code().to_owned(), error.message().to_owned());
-        Self { code, message, advice: error.advice().map(str::to_owned), causes }
+        Self { code, message, advice: error.advice().map(str::to_owned), causes, raised }
     }
 }
 

@@ -8,10 +8,13 @@ use napi_derive::napi;
 use strongroom::calls::{Party as Found, json};
 use strongroom::embedded::EmbeddedCluster;
 use strongroom::inspect::Inspection;
+use strongroom::options::read;
 use strongroom::{Cluster as CoreCluster, Error, Result};
 
 use crate::answer::{Answer, answer, promise};
 use crate::embedded::Records;
+use crate::js_cluster::JsCluster;
+use crate::port::{Port, PortFunction};
 
 /// A cluster, until it is closed.
 #[napi]
@@ -72,6 +75,15 @@ impl Cluster {
 
 #[napi]
 impl Cluster {
+    /// A cluster written in JavaScript, with what it can do as JSON: see `lib/port.ts`.
+    #[napi(
+        ts_args_type = "port: (adapter: number, method: string, argument: string, bytes?: Buffer | null, body?: Body | null) => Promise<Told>, capabilities: string"
+    )]
+    pub fn of(port: PortFunction, capabilities: String) -> Answer<Cluster> {
+        let opened = read(&capabilities).map(|capabilities| JsCluster { port: Port::new(port), capabilities });
+        answer(opened.map(|cluster| Self::new(Arc::new(cluster))))
+    }
+
     /// Who it is and what it holds, as JSON.
     #[napi]
     pub fn describe<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, Answer<String>>> {

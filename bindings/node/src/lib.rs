@@ -5,9 +5,15 @@ mod answer;
 mod cluster;
 mod embedded;
 mod job;
+mod js_cluster;
+mod js_codec;
+mod js_storage;
 mod place;
+mod port;
 mod repository;
 mod session;
+#[cfg(feature = "testing")]
+mod testing;
 mod value;
 
 /// The version of the package.

@@ -1,9 +1,10 @@
 //! Where everything begins: the profiles, and opening things by name or URL.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use napi::Env;
-use napi::bindgen_prelude::PromiseRaw;
+use napi::bindgen_prelude::{ClassInstance, PromiseRaw};
 use napi_derive::napi;
 use strongroom::calls::Calls;
 use strongroom::codec::keys::new_key_text;
@@ -13,6 +14,7 @@ use tokio::task::spawn_blocking;
 
 use crate::answer::{Answer, answer, promise};
 use crate::cluster::Cluster;
+use crate::js_codec::Codec;
 use crate::place::{Place, Storage, there};
 use crate::repository::Repository;
 
@@ -22,12 +24,15 @@ pub struct Session(Strongroom);
 
 #[napi]
 impl Session {
-    /// With the profiles of a file, or without any.
+    /// With the profiles of a file, or without any, and with codecs written in JavaScript.
     #[napi]
-    pub fn open(profiles: Option<String>) -> Answer<Session> {
-        let strongroom = Strongroom::new();
-        let Some(path) = profiles else { return answer(Ok(Self(strongroom))) };
-        answer(Profiles::read(&PathBuf::from(path)).map(|profiles| Self(strongroom.with_profiles(profiles))))
+    pub fn open(profiles: Option<String>, codecs: Vec<ClassInstance<'_, Codec>>) -> Answer<Session> {
+        let begun = match profiles.map(|path| Profiles::read(&PathBuf::from(path))) {
+            None => Ok(Strongroom::new()),
+            Some(profiles) => profiles.map(|profiles| Strongroom::new().with_profiles(profiles)),
+        };
+        let with = |begun: Strongroom, codec: &ClassInstance<'_, Codec>| begun.with_codec(Arc::clone(&codec.0));
+        answer(begun.and_then(|begun| codecs.iter().try_fold(begun, with)).map(Self))
     }
 
     /// Makes a repository, with reader keys by name.

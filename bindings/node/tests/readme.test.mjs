@@ -21,7 +21,7 @@ for (const kind of ['module', 'commonjs']) {
     const script =
       kind === 'module'
         ? lines
-        : `(async () => {${lines.replace(/import (\{.*?\}) from 'strongroom'/, "const $1 = require('strongroom')")}})();`;
+        : `(async () => {${lines.replace(/import (\{.*?\}) from ('.*?')/g, 'const $1 = require($2)')}})();`;
     const file = join(path, kind === 'module' ? 'readme.mjs' : 'readme.cjs');
     writeFileSync(file, script);
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { cwd: path });
