@@ -22,6 +22,11 @@ diff -u "$work/native.d.ts" native.d.ts || { echo "native.d.ts is not what the a
 npx tsc --project tests # a user's program in TypeScript
 node --test tests/*.test.mjs
 
+# The packages of the platforms, as they are laid out for publishing: the loader finds the addon in them.
+npx napi create-npm-dirs >/dev/null
+for platform in npm/*/; do grep -q "\"$(basename "$platform" | sed 's/^/strongroom-/')\"" "$platform/package.json"; done
+[ "$(ls npm | wc -l)" = 6 ]
+
 npm pack --silent --pack-destination "$work" >/dev/null
 mkdir "$work/fresh"
 cd "$work/fresh"

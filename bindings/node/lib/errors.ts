@@ -47,6 +47,11 @@ export class StrongroomError extends Error {
     return this.code === 'UNAVAILABLE';
   }
 
+  toJSON(): { code: ErrorCode; message: string; advice?: string | undefined; causes: readonly string[] } {
+    const { code, message, advice, causes } = this;
+    return { code, message, advice, causes };
+  }
+
   override toString(): string {
     const told = this.advice === undefined ? this.message : `${this.message} (${this.advice})`;
     return [`${this.name} [${this.code}]: ${told}`, ...this.causes].join('\n  because: ');

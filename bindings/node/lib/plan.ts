@@ -2,7 +2,7 @@
 
 import { type MomentLike, Moment, momentOf, momentToJson } from './moment.js';
 import { type Reached, readReached, readWindow, type Window } from './reports.js';
-import { type Json, list, named, raw, type Reader, reads } from './told.js';
+import { type Json, list, named, type Reader, reads } from './told.js';
 
 /** One backup that is applied. */
 export class Step {
@@ -83,10 +83,6 @@ export class Plan {
       part.steps.map((step): [string, Step] => [name, step]),
     );
     return steps.sort((one, other) => one[1].step - other[1].step);
-  }
-
-  toJSON(): unknown {
-    return raw(this);
   }
 
   toString(): string {

@@ -29,19 +29,10 @@ export function reads<T extends object>(cls: new () => T, readers: Record<string
       const field = camel(name);
       told[field] = readers[field]?.(value) ?? value;
     }
-    Object.defineProperty(told, RAW, { value: json });
+    // As JSON it is what every language reads.
+    Object.defineProperty(told, 'toJSON', { value: () => json });
     return Object.freeze(told) as T;
   };
-}
-
-const RAW = Symbol('raw');
-
-/**
- * The JSON that an object was read from.
- * @internal
- */
-export function raw(told: object): Json {
-  return (told as { [RAW]?: Json })[RAW];
 }
 
 /** @internal */
