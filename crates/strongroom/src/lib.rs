@@ -34,3 +34,8 @@ pub use strongroom_core::{Cluster, Codec, Error, ErrorKind, Key, Result, Storage
 pub use strongroom_embedded as embedded;
 pub use strongroom_record as record;
 pub use strongroom_storage as storage;
+
+/// The README's program compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
