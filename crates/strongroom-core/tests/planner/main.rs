@@ -12,3 +12,4 @@ mod metamorphic;
 mod oracle;
 mod picture;
 mod store;
+mod table;
