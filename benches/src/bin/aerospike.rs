@@ -292,7 +292,8 @@ async fn scan(client: &Client, namespace: &str) -> Outcome<u64> {
     for (owner, partitions) in maps.get(namespace).ok_or("no such namespace")?.by_master().0 {
         let node = client.node(owner).ok_or("a node has left")?;
         for group in partitions.chunks(64) {
-            let query = Query { namespace: namespace.as_bytes(), partitions: group, id: 4711, ..Query::default() };
+            let id = u64::from_le_bytes(system_environment().random()?).max(1);
+            let query = Query { namespace: namespace.as_bytes(), partitions: group, id, ..Query::default() };
             let mut stream = node.query(&query.encode()?).await?;
             while let Some(body) = stream.next().await? {
                 for message in Messages::of(&body) {

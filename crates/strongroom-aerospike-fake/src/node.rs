@@ -1,6 +1,6 @@
 //! The nodes, and who owns what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -45,6 +45,26 @@ impl Layout {
 pub(crate) struct NodeState {
     pub(crate) id: String,
     pub(crate) port: u16,
+    queries: Arc<Mutex<VecDeque<u64>>>,
+}
+
+impl NodeState {
+    pub(crate) fn new(id: String, port: u16) -> Self {
+        Self { id, port, queries: Arc::default() }
+    }
+
+    /// Takes in the id of a new query. A server (8.1) refuses one of a query that it has, or remembers: of the last 100.
+    pub(crate) fn is_new_query(&self, id: u64) -> bool {
+        let mut known = self.queries.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(&id) {
+            return false;
+        }
+        known.push_back(id);
+        if known.len() > 100 {
+            known.pop_front();
+        }
+        true
+    }
 }
 
 /// What all nodes share.
@@ -104,7 +124,7 @@ impl Fake {
         let shared = Arc::new(Shared::default());
         let mut tasks = BTreeMap::new();
         for (number, listener) in (1..).zip(listeners) {
-            let node = NodeState { id: format!("A{number}"), port: listener.local_addr()?.port() };
+            let node = NodeState::new(format!("A{number}"), listener.local_addr()?.port());
             shared.layout().alive.insert(node.id.clone(), node.port);
             tasks.insert(node.id.clone(), tokio::spawn(serve(listener, node, Arc::clone(&shared))));
         }

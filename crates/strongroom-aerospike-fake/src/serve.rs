@@ -124,7 +124,7 @@ async fn one(socket: &mut TcpStream, request: &Request<'_>, node: &NodeState, sh
 async fn query(socket: &mut TcpStream, request: &Request<'_>, node: &NodeState, shared: &Shared) -> Option<()> {
     let asked = Query::of(&shared.store(), request);
     let query = match asked {
-        Ok(query) if !query.parts.is_empty() => query,
+        Ok(query) if !query.parts.is_empty() && request.number(7).is_some_and(|id| node.is_new_query(id)) => query,
         refused => {
             let mut answer = Answer::default();
             answer.result(refused.err().unwrap_or(PARAMETER), None); // not marked as the last: so does a server

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a fixture that is wrong shall stop the test")]
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use strongroom_aerospike_fake::{Fake, NamespaceSettings, PARTITIONS, Record};
 use strongroom_aerospike_wire::batch::Batch;
@@ -62,7 +63,9 @@ async fn scan(client: &Client, filter: Option<&Expression>) -> Result<(Vec<Diges
     let (owned, _) = maps["test"].by_master();
     let (mut digests, mut refused) = (Vec::new(), BTreeSet::new());
     for (node, partitions) in owned {
-        let query = Query { namespace: b"test", partitions: &partitions, filter, id: 9, ..Query::default() };
+        static ID: AtomicU64 = AtomicU64::new(1000);
+        let id = ID.fetch_add(1, Ordering::Relaxed);
+        let query = Query { namespace: b"test", partitions: &partitions, filter, id, ..Query::default() };
         let mut stream = client.node(node).unwrap().query(&query.encode().unwrap()).await?;
         while let Some(body) = stream.next().await? {
             for message in Messages::of(&body).map(Result::unwrap) {
@@ -211,6 +214,10 @@ async fn faults_show_as_a_server_shows_them() {
     let last = Messages::of(&body).last().unwrap().unwrap();
     assert!(last.is_last() && last.head.result == ResultCode(211));
     assert_eq!(stream.next().await.unwrap(), None);
+    // The id of a query that a server still remembers is not taken again.
+    let mut stream = node.query(&query.encode().unwrap()).await.unwrap();
+    let body = stream.next().await.unwrap().unwrap();
+    assert_eq!(Messages::of(&body).last().unwrap().unwrap().head.result, ResultCode::PARAMETER);
     // A refusal of the whole query is one message that is not marked as the last.
     let nowhere = Query { namespace: b"nowhere", partitions: &[1], id: 4, ..Query::default() };
     let mut stream = node.query(&nowhere.encode().unwrap()).await.unwrap();

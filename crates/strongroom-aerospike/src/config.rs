@@ -145,7 +145,7 @@ impl Default for BackupConfig {
         Self {
             clock_margin: Span::secs(1),
             piece_bytes: ByteSize::mib(32),
-            gathered_bytes: ByteSize::mib(2),
+            gathered_bytes: ByteSize::mib(1),
             parallelism: 6,
             no_records: false,
             no_indexes: false,
@@ -167,9 +167,9 @@ impl Default for BackupConfig {
 impl Default for RestoreConfig {
     fn default() -> Self {
         Self {
-            batch_records: 256,
+            batch_records: 512,
             batch_bytes: ByteSize(256 << 10),
-            batches_in_flight: 6,
+            batches_in_flight: 3,
             write_timeout: Span::secs(10),
             most_clock_skew: Span::secs(15),
             merge_bins: false,

@@ -252,7 +252,12 @@ impl Reading {
             }
         }
         let Some((node, partitions)) = self.queries.pop() else { return self.plan().await };
-        match node.query(&self.request(&partitions)?).await {
+        let mut asked = node.query(&self.request(&partitions)?).await;
+        // The server may have closed a connection that was idle. Another query, since its id is not taken twice.
+        if let Err(WireError::Io { .. }) = asked {
+            asked = node.query(&self.request(&partitions)?).await;
+        }
+        match asked {
             Ok(stream) => self.open = Some((stream, partitions)),
             Err(error) => self.again(error)?,
         }

@@ -171,12 +171,12 @@ impl Node {
         Ok(frame.body)
     }
 
-    /// Sends a query. An idle connection that turns out to be dead is replaced once.
+    /// Sends a query. It is never sent twice, since a server refuses the id of a query that it has begun or remembers.
     ///
     /// # Errors
-    /// As [`Node::connection`]. A refusal by the server is the only message of the answer.
+    /// As [`Node::connection`]; also where the server had closed an idle connection: a query with a new id gets a new one. A refusal by the server is the only message of the answer.
     pub async fn query(self: &Arc<Self>, request: &[u8]) -> Result<Stream, WireError> {
-        let (connection, frame) = self.ask(request, true).await?;
+        let (connection, frame) = self.ask(request, false).await?;
         Ok(Stream {
             node: Arc::clone(self),
             connection: Some(connection),

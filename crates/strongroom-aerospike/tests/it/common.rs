@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use strongroom_aerospike::{AerospikeCluster, AerospikeConfig};
 use strongroom_aerospike_fake::{Bin, Digest, Fake, NamespaceSettings, Record};
@@ -25,7 +26,13 @@ pub(crate) fn config(fake: &Fake) -> AerospikeConfig {
 }
 
 pub(crate) fn open(config: AerospikeConfig) -> AerospikeCluster {
-    AerospikeCluster::open(config, &TestEnvironment::new(1).environment()).unwrap()
+    // Servers tell queries apart by numbers, which begin at random: each cluster has another seed.
+    static SEED: AtomicU64 = AtomicU64::new(1);
+    open_seeded(config, SEED.fetch_add(1, Ordering::Relaxed))
+}
+
+pub(crate) fn open_seeded(config: AerospikeConfig, seed: u64) -> AerospikeCluster {
+    AerospikeCluster::open(config, &TestEnvironment::new(seed).environment()).unwrap()
 }
 
 impl World {
