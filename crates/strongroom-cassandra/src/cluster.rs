@@ -55,6 +55,10 @@ impl CassandraCluster {
     /// `Invalid` for a configuration that makes no sense.
     pub fn managed_by(config: CassandraConfig, node: Arc<dyn NodeControl>, environment: &Environment) -> Result<Self> {
         config.check()?;
+        if !config.agents.is_empty() {
+            return Err(Error::invalid("the configuration names agents, so that it is of no node alone")
+                .hint("open it as CassandraAgents"));
+        }
         let environment = environment.clone();
         let memory = Memory::new(config.memory.clone());
         let (cql, files, loading) = Default::default();

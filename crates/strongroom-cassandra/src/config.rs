@@ -8,6 +8,7 @@ use strongroom_core::units::Span;
 use strongroom_core::{Error, Result};
 use strongroom_secret::Secret;
 
+use crate::agent::remote::address_of;
 use crate::jmx::JmxAddress;
 use crate::jmx_node::{JmxLogin, JmxNode};
 
@@ -27,6 +28,13 @@ pub struct CassandraConfig {
     pub id: Option<ClusterId>,
     /// Back up this node as a cluster of its own, with its id in the name: the others of its cluster have backups of their own.
     pub alone: bool,
+    /// The agents of a cluster's nodes, as `http://HOST:PORT`: the nodes are reached by them alone, as one cluster. Where there are
+    /// some, what is said of the one node (its CQL, management and folders) has no meaning.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<String>,
+    /// What the agents know the coordinator by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_token: Option<Secret>,
     /// The node's data folders. Absent: those that the node itself tells.
     pub data_folders: Vec<PathBuf>,
     /// Where files of a restore are put before the node takes them in: on the same file system as the data, if they are
@@ -96,6 +104,8 @@ impl Default for CassandraConfig {
             name: None,
             id: None,
             alone: false,
+            agents: Vec::new(),
+            agent_token: None,
             data_folders: Vec::new(),
             staging: None,
             memory: None,
@@ -125,6 +135,9 @@ impl CassandraConfig {
         if self.host.is_empty() || self.host.contains([',', '/', '@', ' ']) {
             return Err(Error::invalid(format!("'{}' is no address of one node", self.host.escape_debug()))
                 .hint("name the node that strongroom runs on, such as cassandra://127.0.0.1:9042"));
+        }
+        for agent in &self.agents {
+            address_of(agent)?;
         }
         let relative =
             self.data_folders.iter().chain(&self.staging).chain(&self.memory).find(|folder| !folder.is_absolute());

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::errors::{ExecutionError, NewSessionError};
+use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
 use scylla::response::query_result::QueryRowsResult;
 use scylla::statement::unprepared::Statement as Query;
 use serde::{Deserialize, Serialize};
@@ -55,7 +56,21 @@ impl Cql {
     }
 
     async fn rows(&self, config: &CassandraConfig, query: &str) -> Result<QueryRowsResult> {
-        let answer = self.session(config).await?.query_unpaged(Query::new(query), ()).await;
+        self.rows_of(config, Query::new(query), query).await
+    }
+
+    /// The answer of the node with this id and of no other one: the driver asks any of a cluster's nodes otherwise.
+    async fn own_rows(&self, config: &CassandraConfig, host: &str, query: &str) -> Result<QueryRowsResult> {
+        let id =
+            host.parse().map_err(|error| Error::unsupported(format!("'{host}' is no id of a node")).because(error));
+        let mut statement = Query::new(query);
+        let only = SingleTargetLoadBalancingPolicy::new(NodeIdentifier::HostId(id?), None);
+        statement.set_load_balancing_policy(Some(only));
+        self.rows_of(config, statement, query).await
+    }
+
+    async fn rows_of(&self, config: &CassandraConfig, statement: Query, query: &str) -> Result<QueryRowsResult> {
+        let answer = self.session(config).await?.query_unpaged(statement, ()).await;
         let rows = answer.map_err(|error| refused(query, &error))?.into_rows_result();
         rows.map_err(|error| Error::unsupported(format!("the node answers '{query}' without rows: {error}")))
     }
@@ -67,9 +82,9 @@ impl Cql {
     }
 
     /// What the node's clock says.
-    pub(crate) async fn now(&self, config: &CassandraConfig) -> Result<Timestamp> {
+    pub(crate) async fn now(&self, config: &CassandraConfig, host: &str) -> Result<Timestamp> {
         let query = "SELECT toUnixTimestamp(now()) FROM system.local";
-        let rows = self.rows(config, query).await?;
+        let rows = self.own_rows(config, host, query).await?;
         let (millis,) = rows.first_row::<(i64,)>().map_err(|error| odd(query, &error))?;
         Ok(Timestamp::from_millis(millis))
     }
@@ -138,9 +153,13 @@ impl Cql {
     }
 
     /// The node's settings, without those that could be a secret. Nodes hide these themselves since 4.1.
-    pub(crate) async fn settings(&self, config: &CassandraConfig) -> Result<BTreeMap<String, Option<String>>> {
+    pub(crate) async fn settings(
+        &self,
+        config: &CassandraConfig,
+        host: &str,
+    ) -> Result<BTreeMap<String, Option<String>>> {
         let query = "SELECT name, value FROM system_views.settings";
-        let rows = self.rows(config, query).await?;
+        let rows = self.own_rows(config, host, query).await?;
         let mut settings = BTreeMap::new();
         for row in rows.rows::<(String, Option<String>)>().map_err(|error| odd(query, &error))? {
             let (name, value) = row.map_err(|error| odd(query, &error))?;

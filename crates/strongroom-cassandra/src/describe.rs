@@ -62,14 +62,17 @@ impl CassandraCluster {
         let of_node = || format!("{}/{}", facts.cluster, facts.host_id);
         let own = || if self.config().alone { of_node() } else { facts.cluster.clone() };
         let name = self.config().name.clone().unwrap_or_else(own);
-        let id = self.config().id.unwrap_or_else(|| {
-            let mut id = [0; 16];
-            let hash = blake3::hash(format!("strongroom cassandra cluster\n{name}").as_bytes());
-            id.copy_from_slice(&hash.as_bytes()[..16]);
-            ClusterId::from_bytes(id)
-        });
+        let id = self.config().id.unwrap_or_else(|| id_of(&name));
         // Clusters have no id of their own, and many keep the name they come with: the node tells them apart.
         let fingerprint = format!("cassandra {} node {}", facts.cluster, facts.host_id);
         ClusterIdentity { id, name, fingerprint }
     }
+}
+
+/// The id of a cluster of this name, the same each time.
+pub(crate) fn id_of(name: &str) -> ClusterId {
+    let mut id = [0; 16];
+    let hash = blake3::hash(format!("strongroom cassandra cluster\n{name}").as_bytes());
+    id.copy_from_slice(&hash.as_bytes()[..16]);
+    ClusterId::from_bytes(id)
 }

@@ -130,9 +130,9 @@ impl CassandraCluster {
     ) -> Result<Option<Taken>> {
         let schemas = self.schemas(keyspaces).await?;
         // The node's own clock. It counts milliseconds: what came within the first may be missing, of the last be in.
-        let until = self.cql().now(self.config()).await?;
+        let until = self.cql().now(self.config(), &facts.host_id).await?;
         self.node().take_snapshot(tag, keyspaces).await?;
-        let settled = self.cql().now(self.config()).await?.plus_micros(1000);
+        let settled = self.cql().now(self.config(), &facts.host_id).await?.plus_micros(1000);
         if self.schemas(keyspaces).await? != schemas {
             return Ok(None);
         }
@@ -248,7 +248,7 @@ impl CassandraCluster {
         let body = json!({
             "version": facts.version, "cluster": facts.cluster, "host-id": facts.host_id, "partitioner": facts.partitioner,
             "tokens": facts.tokens, "ring": facts.ring, "hosts": facts.hosts,
-            "settings": self.cql().settings(self.config()).await?,
+            "settings": self.cql().settings(self.config(), &facts.host_id).await?,
         });
         Ok(body.to_string())
     }

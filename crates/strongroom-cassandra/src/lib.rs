@@ -9,8 +9,10 @@
 //! - **Files, not rows.** SSTables never change, so each is stored once however many backups hold it.
 //! - **Nothing is touched until everything is there.** A restore brings all files to the node and proves them; only its
 //!   end makes what is missing, empties tables, and lets the node take the files in.
-//! - One node, seen from its own machine: paths are made of checked names and stay within its data folders.
+//! - One node, seen from its own machine: paths are made of checked names and stay within its data folders. Several nodes are
+//!   one cluster through an [`Agent`] on each.
 
+mod agent;
 mod cluster;
 mod component;
 mod config;
@@ -34,6 +36,7 @@ mod script;
 mod session;
 mod stage;
 
+pub use agent::{Agent, CassandraAgents};
 pub use cluster::CassandraCluster;
 pub use config::{CassandraConfig, JmxConfig, Load, Login, RestoreConfig};
 pub use jmx::JmxAddress;

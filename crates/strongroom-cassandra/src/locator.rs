@@ -13,8 +13,8 @@ const NO_PASSWORD: &str = "a password in a URL ends up in logs and histories";
 
 impl CassandraConfig {
     /// Reads `cassandra://[user@]host[:port][/][?option=value&…]`. The options are those of the configuration by their names,
-    /// and `password-env`, `password-file`, `jmx-host`, `jmx-port`, `jmx-user`, `jmx-password-env`, `jmx-password-file`, `force`, `load`;
-    /// `data-folder` may come several times.
+    /// and `password-env`, `password-file`, `jmx-host`, `jmx-port`, `jmx-user`, `jmx-password-env`, `jmx-password-file`, `force`, `load`,
+    /// and for the agents `agent`, `agent-token-env`, `agent-token-file`; `agent` and `data-folder` may come several times.
     ///
     /// # Errors
     /// `Invalid` for another URL, an unknown option, a value that makes no sense, or a password in the URL.
@@ -44,7 +44,7 @@ impl CassandraConfig {
         if let Some(user) = user {
             login.insert("user".to_owned(), user.into());
         }
-        let mut folders: Vec<Value> = Vec::new();
+        let (mut folders, mut agents): (Vec<Value>, Vec<Value>) = Default::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let text = || Value::from(value.as_ref());
             let number = || value.parse::<u64>().map_or_else(|_| text(), Value::from);
@@ -54,6 +54,12 @@ impl CassandraConfig {
                     folders.push(text());
                     continue;
                 }
+                "agent" => {
+                    agents.push(text());
+                    continue;
+                }
+                "agent-token-env" => (&mut whole, "agent-token", reference("env")),
+                "agent-token-file" => (&mut whole, "agent-token", reference("file")),
                 "user" => (&mut login, "user", text()),
                 "password-env" => (&mut login, "password", reference("env")),
                 "password-file" => (&mut login, "password", reference("file")),
@@ -62,14 +68,14 @@ impl CassandraConfig {
                 "jmx-user" => (&mut jmx_login, "user", text()),
                 "jmx-password-env" => (&mut jmx_login, "password", reference("env")),
                 "jmx-password-file" => (&mut jmx_login, "password", reference("file")),
-                "password" | "jmx-password" => {
+                "password" | "jmx-password" | "agent-token" => {
                     return Err(Error::invalid(NO_PASSWORD).hint("write password-env=NAME or password-file=PATH"));
                 }
                 "force" => (&mut restore, "force", flag(&value)),
                 "alone" => (&mut whole, "alone", flag(&value)),
                 "load" => (&mut restore, "load", text()),
                 "parallelism" => (&mut whole, "parallelism", number()),
-                "host" | "login" | "jmx" | "restore" | "data-folders" => {
+                "host" | "login" | "jmx" | "restore" | "data-folders" | "agents" => {
                     return Err(Error::invalid(format!("'{name}' is no option of a URL"))
                         .hint("docs/cassandra.md lists the options"));
                 }
@@ -89,6 +95,9 @@ impl CassandraConfig {
         }
         if !folders.is_empty() {
             whole.insert("data-folders".to_owned(), Value::Array(folders));
+        }
+        if !agents.is_empty() {
+            whole.insert("agents".to_owned(), Value::Array(agents));
         }
         let config: Self = serde_json::from_value(Value::Object(whole))
             .map_err(|error| Error::invalid(error.to_string()).hint("docs/cassandra.md lists the options"))?;
@@ -129,6 +138,9 @@ mod tests {
         assert_eq!((config.alone, config.restore.load), (false, Some(crate::Load::Stream)));
         assert!(config.restore.force && config.staging.is_some() && config.memory.is_some());
         assert_eq!((config.login.unwrap().user, config.jmx.login.unwrap().user), ("ops".to_owned(), "m".to_owned()));
+        let several =
+            CassandraConfig::from_url("cassandra://x?agent=http://a:1&agent=http://b:2/&agent-token-env=T").unwrap();
+        assert_eq!((several.agents.len(), several.agent_token.is_some()), (2, true));
         let plain = CassandraConfig::from_url("cassandra://db1").unwrap();
         assert_eq!(plain.cql_address(), "db1:9042");
         let text = serde_json::to_string(&plain).unwrap();
@@ -148,6 +160,9 @@ mod tests {
             ("cassandra://a?name=1&name=2", "twice"),
             ("cassandra://a?staging=here", "absolute"),
             ("cassandra://a?host=b", "no option"),
+            ("cassandra://a?agent=http://x:hunter2@b:1", "http://HOST:PORT"),
+            ("cassandra://a?agent=b", "http://HOST:PORT"),
+            ("cassandra://a?agent-token=hunter2", "password in a URL"),
             ("cassandra://a?jmx-user=x", "password"),
             ("cassandra://ops:hunter2@a", "password in a URL"),
             ("cassandra://a?jmx-password=hunter2", "password in a URL"),

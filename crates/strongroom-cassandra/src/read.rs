@@ -27,8 +27,7 @@ struct Rest {
 impl CassandraCluster {
     pub(crate) async fn open_piece(&self, piece: &PieceSpec) -> Result<PieceReader> {
         let (body, summary) = match PieceDetail::of(piece)? {
-            PieceDetail::Schema(body) => (whole(body), PieceSummary { definitions: 1, ..PieceSummary::default() }),
-            PieceDetail::Node(body) => (whole(body), PieceSummary::default()),
+            own @ (PieceDetail::Schema(_) | PieceDetail::Node(_)) => return Ok(whole_piece(own)),
             PieceDetail::Files(detail) => {
                 let (files, of) = (self.files().await?.clone(), detail.clone());
                 let folder = blocking(move || files.place(&of)).await.map_err(|error| released(error, &piece.name))?;
@@ -40,6 +39,16 @@ impl CassandraCluster {
         };
         Ok(PieceReader { body, summary: Box::pin(async move { Ok(summary) }) })
     }
+}
+
+/// A piece whose detail is all of it; nothing for one of files.
+pub(crate) fn whole_piece(detail: PieceDetail) -> PieceReader {
+    let (body, summary) = match detail {
+        PieceDetail::Schema(body) => (whole(body), PieceSummary { definitions: 1, ..PieceSummary::default() }),
+        PieceDetail::Node(body) => (whole(body), PieceSummary::default()),
+        PieceDetail::Files(_) => (stream::empty().boxed(), PieceSummary::default()),
+    };
+    PieceReader { body, summary: Box::pin(async move { Ok(summary) }) }
 }
 
 fn whole(body: String) -> ByteStream {

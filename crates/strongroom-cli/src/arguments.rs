@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand};
 use strongroom::Result;
 
 use crate::commands::{
-    adopt, backup, check, completions, copy, delete, demo, doctor, export, import, init, inspect, key, list, mend, pin,
-    plan, prune, restore, resume, snapshot, status, synthesize, verify, what_if, windows,
+    adopt, agent, backup, check, completions, copy, delete, demo, doctor, export, import, init, inspect, key, list,
+    mend, pin, plan, prune, restore, resume, snapshot, status, synthesize, verify, what_if, windows,
 };
 use crate::context::Context;
 
@@ -60,6 +60,7 @@ pub(crate) enum Command {
     Release(pin::ReleaseArguments),
     #[command(subcommand)]
     Snapshot(snapshot::Command),
+    Agent(agent::Arguments),
     Mend(mend::Arguments),
     Inspect(Box<inspect::Arguments>),
     Import(Box<import::Arguments>),
@@ -96,6 +97,7 @@ impl Command {
             Self::Hold(arguments) => arguments.run(context).await,
             Self::Release(arguments) => arguments.run(context).await,
             Self::Snapshot(command) => command.run(context).await,
+            Self::Agent(arguments) => arguments.run(context).await,
             Self::Mend(arguments) => arguments.run(context).await,
             Self::Inspect(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,

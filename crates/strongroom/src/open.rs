@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use strongroom_aerospike::{AerospikeCluster, AerospikeConfig};
-use strongroom_cassandra::{CassandraCluster, CassandraConfig};
+use strongroom_cassandra::{CassandraAgents, CassandraCluster, CassandraConfig};
 use strongroom_codec::{KeyRing, PlainRegistry, ReaderKey};
 use strongroom_core::engine::{PruneRequest, Removal};
 use strongroom_core::environment::Environment;
@@ -103,8 +103,11 @@ impl Strongroom {
         if let Some(live) = self.aerospike(name_or_url)? {
             return Ok(Arc::new(live));
         }
-        if let Some(node) = self.cassandra(name_or_url)? {
-            return Ok(Arc::new(node));
+        if let Some(config) = self.cassandra_config(name_or_url)? {
+            if !config.agents.is_empty() {
+                return Ok(Arc::new(CassandraAgents::open(config)?));
+            }
+            return Ok(Arc::new(CassandraCluster::open(config, &self.environment)?));
         }
         Ok(Arc::new(self.embedded(name_or_url, access)?))
     }
@@ -132,8 +135,13 @@ impl Strongroom {
     /// Nothing is asked of it yet.
     ///
     /// # Errors
-    /// As [`CassandraConfig::from_url`].
+    /// As [`CassandraConfig::from_url`]; `Invalid` for several nodes by their agents.
     pub fn cassandra(&self, name_or_url: &str) -> Result<Option<CassandraCluster>> {
+        let config = self.cassandra_config(name_or_url)?;
+        config.map(|config| CassandraCluster::open(config, &self.environment)).transpose()
+    }
+
+    fn cassandra_config(&self, name_or_url: &str) -> Result<Option<CassandraConfig>> {
         let profile = self.profiles.clusters.get(name_or_url);
         let config = if let Some(config) = profile.and_then(|profile| profile.cassandra.clone()) {
             config
@@ -144,7 +152,7 @@ impl Strongroom {
             }
             CassandraConfig::from_url(url)?
         };
-        CassandraCluster::open(config, &self.environment).map(Some)
+        Ok(Some(config))
     }
 
     /// The same, only to be looked at: an embedded cluster's file is not changed.

@@ -17,7 +17,7 @@ pub(crate) type Rows = BTreeMap<String, Vec<String>>;
 pub(crate) fn config(server: &Server) -> CassandraConfig {
     let login = |user: &str, password: &str| Some(Login { user: user.to_owned(), password: Secret::text(password) });
     CassandraConfig {
-        host: format!("127.0.0.1:{}", server.cql),
+        host: format!("{}:{}", server.address, server.cql),
         login: login("cassandra", "cassandra"),
         jmx: JmxConfig { host: None, port: server.jmx, login: login("backup", "testsecret123") },
         ..CassandraConfig::default()
@@ -38,8 +38,13 @@ pub(crate) struct Database {
 impl Database {
     /// An empty keyspace of this name.
     pub(crate) async fn new(server: &Server, keyspace: &str) -> Self {
+        Self::replicated(server, keyspace, 1).await
+    }
+
+    /// The same with so many replicas.
+    pub(crate) async fn replicated(server: &Server, keyspace: &str, replicas: u8) -> Self {
         let session = SessionBuilder::new()
-            .known_node(format!("127.0.0.1:{}", server.cql))
+            .known_node(format!("{}:{}", server.address, server.cql))
             .user("cassandra", "cassandra")
             .build()
             .await
@@ -47,7 +52,7 @@ impl Database {
         let this = Self { session, keyspace: keyspace.to_owned() };
         this.drop_all().await;
         this.run(&format!(
-            "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}"
+            "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': {replicas}}}"
         ))
         .await;
         this

@@ -8,4 +8,5 @@ mod damage;
 mod database;
 mod engine;
 mod holding;
+mod ring;
 mod server;

@@ -21,7 +21,8 @@ pub(crate) struct Server {
     child: Child,
     /// Where it keeps everything. It goes when the node ends.
     folder: PathBuf,
-    /// On 127.0.0.1.
+    /// Where it listens for CQL and other nodes. JMX is on 127.0.0.1.
+    pub(crate) address: String,
     pub(crate) cql: u16,
     pub(crate) jmx: u16,
 }
@@ -29,30 +30,56 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a node with an empty folder, fetching Cassandra if need be.
     pub(crate) fn start() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../strongroom-cassandra/tests/servers/cassandra");
         let mut last = String::new();
         // Between choosing free ports and the server's taking them, somebody else may.
         for _ in 0..3 {
             let [cql, storage, jmx] = free_ports();
-            let mut child = Command::new(&path)
-                .args([cql, storage, jmx].map(|port| port.to_string()))
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap()).lines().take(2).flatten().collect();
-            if let [folder, ready] = &lines[..]
-                && ready == "ready"
-            {
-                return Self { folder: PathBuf::from(folder), child, cql, jmx };
+            match Self::launch("127.0.0.1", [cql, storage, jmx], None) {
+                Ok(server) => return server,
+                Err(error) => last = error,
             }
-            last.clear();
-            child.stderr.take().unwrap().read_to_string(&mut last).unwrap();
-            child.wait().unwrap();
             eprintln!("a node on ports {cql}, {storage}, {jmx}, trying others:\n{last}");
         }
         panic!("no node could be started:\n{last}");
+    }
+
+    /// Starts a node at this address, on these ports for CQL, other nodes and JMX; with a seed in that one's cluster, without logins
+    /// by CQL. What it said if it does not start.
+    fn launch(address: &str, ports: [u16; 3], seed: Option<&str>) -> Result<Self, String> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../strongroom-cassandra/tests/servers/cassandra");
+        let mut child = Command::new(&path)
+            .args(ports.map(|port| port.to_string()))
+            .env("ADDRESS", address)
+            .envs(seed.map(|seed| ("SEED", seed)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap()).lines().take(2).flatten().collect();
+        if let [folder, ready] = &lines[..]
+            && ready == "ready"
+        {
+            let [cql, _, jmx] = ports;
+            return Ok(Self { folder: PathBuf::from(folder), child, address: address.to_owned(), cql, jmx });
+        }
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        child.wait().unwrap();
+        Err(said)
+    }
+
+    /// Starts three nodes as one cluster, at addresses of their own.
+    pub(crate) fn ring() -> [Self; 3] {
+        let net = std::process::id() % 200 + 20;
+        let [cql, storage, jmx, other, third] = free_ports();
+        let seed = format!("127.0.{net}.1:{storage}");
+        let start = |(number, jmx): (usize, u16)| {
+            let (address, seed) = (format!("127.0.{net}.{number}"), seed.clone());
+            std::thread::spawn(move || Self::launch(&address, [cql, storage, jmx], Some(&seed)))
+        };
+        let nodes = [(1, jmx), (2, other), (3, third)].map(start);
+        nodes.map(|node| node.join().unwrap().unwrap_or_else(|said| panic!("no node could be started:\n{said}")))
     }
 
     /// Where it keeps tables.

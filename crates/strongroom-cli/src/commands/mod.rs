@@ -1,6 +1,7 @@
 //! The commands: one file each, with its arguments and what it does.
 
 pub(crate) mod adopt;
+pub(crate) mod agent;
 pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod completions;
