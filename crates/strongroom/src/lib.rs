@@ -5,6 +5,7 @@ pub mod adopt;
 pub mod calls;
 pub mod doctor;
 pub mod environment;
+mod fetched;
 mod folders;
 pub mod handle;
 pub mod inspect;
@@ -17,6 +18,7 @@ mod repository;
 pub mod service_folder;
 
 pub use environment::system_environment;
+pub use fetched::FetchedFolder;
 pub use handle::JobHandle;
 pub use listing::Listing;
 pub use open::{Access, Strongroom};

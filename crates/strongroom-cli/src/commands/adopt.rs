@@ -1,6 +1,6 @@
 //! `adopt`.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use clap::Args;
 use strongroom::adopt::{AdoptReport, AdoptRequest};
@@ -15,11 +15,12 @@ use crate::tool_key::ToolKey;
 
 /// Take over the storage of a backup service: its backups into a repository, chains and moments included
 ///
-/// The folder is only read. What is in the repository already is not taken again.
+/// The storage is only read. What is in the repository already is not taken again.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The root of a backup service's storage
-    folder: PathBuf,
+    /// The root of a backup service's storage: a folder, or `s3://…`, `gcs://…`, `azblob://…`, a name from strongroom.toml, which is brought into a
+    /// temporary folder first
+    folder: OsString,
     repository: String,
     /// Which routine, if there are several
     #[arg(long, value_name = "NAME")]
@@ -38,8 +39,10 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) async fn run(self, context: &Context) -> Result<u8> {
-        let service = ServiceFolder::open(&self.folder, self.routine.as_deref())?;
-        let repository = context.strongroom()?.repository(&self.repository).await?;
+        let strongroom = context.strongroom()?;
+        let repository = strongroom.repository(&self.repository).await?;
+        let folder = strongroom.fetch_folder(&self.folder, self.routine.as_deref()).await?;
+        let service = ServiceFolder::open(folder.path(), self.routine.as_deref())?;
         let request = AdoptRequest {
             name: self.name,
             key: self.key.read()?,

@@ -1,6 +1,7 @@
 //! `import`.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::Path;
 
 use clap::Args;
 use serde_json::json;
@@ -19,8 +20,9 @@ use crate::writing::Writing;
 /// Load folders of the reference tools into a cluster
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// A folder of .asb files, or the root of a backup service's storage
-    folder: PathBuf,
+    /// A folder of .asb files, or the root of a backup service's storage: in `s3://…`, `gcs://…`, `azblob://…` or by a name from strongroom.toml
+    /// it is brought into a temporary folder first
+    folder: OsString,
     /// The cluster; an embedded one is made if it does not exist, into any other one it is a restore
     #[arg(long, value_name = "CLUSTER")]
     into: String,
@@ -41,9 +43,12 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) async fn run(self, context: &Context) -> Result<u8> {
         let options = self.options()?;
+        let strongroom = context.strongroom()?;
+        let fetched = strongroom.fetch_folder(&self.folder, self.routine.as_deref()).await?;
+        let folder = fetched.path();
         let mut folders = Vec::new();
-        if ServiceFolder::is_one(&self.folder)? {
-            let service = ServiceFolder::open(&self.folder, self.routine.as_deref())?;
+        if ServiceFolder::is_one(folder)? {
+            let service = ServiceFolder::open(folder, self.routine.as_deref())?;
             for unusable in &service.unusable {
                 context.output.note(format!("unusable: {unusable}"));
             }
@@ -53,17 +58,16 @@ impl Arguments {
                 folders.extend(service.folders(&plan, part));
             }
         } else if self.at.is_some() || self.routine.is_some() {
-            return Err(Error::invalid(format!("{} is no backup service's folder", self.folder.display()))
+            return Err(Error::invalid(format!("{} is no backup service's folder", Path::new(&self.folder).display()))
                 .hint("leave out --at and --routine, or give the root of the service's storage"));
         } else {
-            folders.push(self.folder);
+            folders.push(folder.to_owned());
         }
         // Before a cluster is made: a mistyped folder leaves none behind.
         for folder in &folders {
             FolderReader::open(folder, options.key.clone(), options.limits)
                 .map_err(|error| error.within("nothing was imported"))?;
         }
-        let strongroom = context.strongroom()?;
         if strongroom.embedded_path(&self.into)?.is_none() {
             let request = RestoreRequest { options: self.writing.options(), ..RestoreRequest::default() };
             let target = strongroom.target(&self.into)?;

@@ -1,8 +1,12 @@
 //! The main jobs with a repository in a real S3 server, by URL and by profile.
 
-use serde_json::Value;
+use std::path::Path;
 
-use crate::world::{World, data, text};
+use serde_json::Value;
+use strongroom::storage::{S3Config, Secret, StorageConfig};
+use strongroom::{Key, StorageExt as _};
+
+use crate::world::{World, data, files, text};
 
 #[path = "../../../strongroom-storage/tests/storage/support/server.rs"]
 pub(crate) mod server;
@@ -31,6 +35,19 @@ impl Cloud {
         assert_eq!(output.status.code(), Some(code), "{line}\n{out}\n{errors}");
         assert!(!out.contains(secret) && !errors.contains(secret), "a secret was shown: {line}\n{out}\n{errors}");
         if code == 0 { out } else { errors }
+    }
+
+    /// The storage at [`Cloud::url`].
+    fn storage(&self, prefix: &str) -> StorageConfig {
+        StorageConfig::S3(S3Config {
+            bucket: "test".to_owned(),
+            prefix: prefix.to_owned(),
+            endpoint: Some(format!("http://127.0.0.1:{}", self.server.port)),
+            region: Some("us-east-1".to_owned()),
+            access_key_id: Some("testkey".to_owned()),
+            secret_access_key: Some(Secret::text(SECRET)),
+            ..S3Config::default()
+        })
     }
 
     fn json(&self, line: &str) -> Value {
@@ -85,6 +102,29 @@ fn the_main_jobs_work_with_a_repository_in_a_cloud() {
     assert!(listed_again.status.success(), "{listed_again:?}");
     assert_eq!(serde_json::from_slice::<Value>(&listed_again.stdout).unwrap()["backups"], listed["backups"]);
     assert!(world.ends(7, "list cloud").contains("BACKUP_SECRET"), "a secret that is not there is named");
+}
+
+#[tokio::test]
+async fn a_service_storage_in_a_cloud_is_adopted_and_imported_from_there() {
+    let cloud = Cloud { world: World::new(), server: Server::start("s3", &[], &[]) };
+    let (world, storage, from) = (&cloud.world, cloud.storage("service").open().unwrap(), data("abs-storage"));
+    for file in files(&from) {
+        let name = file.strip_prefix(&from).ok().and_then(Path::to_str).unwrap();
+        storage.put_new(&Key::new(name).unwrap(), std::fs::read(&file).unwrap().into()).await.unwrap();
+    }
+    let url = cloud.url("service");
+    cloud.ends(0, "init file:backups", SECRET);
+    let report = cloud.json(&format!("adopt {url} file:backups --routine daily"));
+    assert_eq!(report["adopted"].as_array().unwrap().len(), 3, "{report}");
+    world.ends(0, "restore file:backups --into embedded:ours.redb");
+    cloud.ends(0, &format!("import {url} --into embedded:theirs.redb"), SECRET);
+    let held = |cluster: &str| world.json(&format!("inspect embedded:{cluster} --records --limit 100000"));
+    assert_eq!(held("ours.redb"), held("theirs.redb"));
+
+    let missing = cloud.ends(5, &format!("adopt {url} file:backups --routine weekly"), SECRET);
+    assert!(missing.contains("'/weekly/'"), "{missing}");
+    let denied = cloud.ends(7, &format!("adopt {url} file:backups"), "another-secret-77");
+    assert!(denied.contains("next: "), "{denied}");
 }
 
 #[test]
