@@ -175,8 +175,7 @@ impl Scan {
         let found: Result<Vec<CoreRecord>> =
             py.detach(|| scan.take(most).map(|found| found.map(|found| found.record)).collect());
         let found = found.map_err(|error| raise(py, &error))?;
-        let records = found.into_iter().map(|record| Py::new(py, Record { record }));
-        PyList::new(py, records.collect::<PyResult<Vec<_>>>()?)
+        PyList::new(py, found.into_iter().map(|record| Record { record }))
     }
 }
 

@@ -12,7 +12,7 @@
 //! in the table's name and the key. Pages of redb are only checked when a file is opened; the checksum tells of damage
 //! that came later.
 
-use bytes::{BufMut as _, Bytes};
+use bytes::{Buf as _, BufMut as _, Bytes};
 use strongroom_core::{Error, Result};
 use strongroom_record::Double;
 use strongroom_record::model::{Bin, BinName, Digest, Name, Particle, ParticleKind, Record, UserKey};
@@ -127,7 +127,9 @@ pub(crate) fn decode(namespace: &Name, digest: Digest, row: &[u8]) -> Result<Rec
     let mut bins = Vec::with_capacity(usize::from(count).min(rest.len() / 2));
     for _ in 0..count {
         let [length] = take_array(&mut rest)?;
-        let name = BinName::new(take(&mut rest, usize::from(length))?).map_err(|_| damaged())?;
+        let name = rest.get(..usize::from(length)).ok_or_else(damaged)?;
+        let name = BinName::new(name).map_err(|_| damaged())?;
+        rest.advance(usize::from(length));
         bins.push(Bin { name, value: take_particle(&mut rest)? });
     }
     let set = (!head.set.is_empty()).then(|| Name::set(Bytes::copy_from_slice(head.set))).transpose()?;
@@ -153,7 +155,10 @@ fn take(rest: &mut Bytes, length: usize) -> Result<Bytes> {
 }
 
 fn take_array<const N: usize>(rest: &mut Bytes) -> Result<[u8; N]> {
-    take(rest, N)?.first_chunk().copied().ok_or_else(damaged)
+    // Splitting it off would count two more who hold the buffer, for each number in it.
+    let taken = rest.first_chunk().copied().ok_or_else(damaged)?;
+    rest.advance(N);
+    Ok(taken)
 }
 
 fn take_long(rest: &mut Bytes) -> Result<Bytes> {

@@ -121,14 +121,14 @@ class EmbeddedCluster(OpenCluster):
         return self._records.empty(namespace, names(set) or None)
 
     def scan(
-        self, namespace: str, *, set: Names | None = None, now: Moment | None = None, batch: int = 1024
+        self, namespace: str, *, set: Names | None = None, now: Moment | None = None, batch: int = 512
     ) -> Iterator[_native.Record]:
         """All records, in the state of now, whatever is written meanwhile."""
         for records in self.batches(namespace, set=set, now=now, batch=batch):
             yield from records
 
     def batches(
-        self, namespace: str, *, set: Names | None = None, now: Moment | None = None, batch: int = 4096
+        self, namespace: str, *, set: Names | None = None, now: Moment | None = None, batch: int = 512
     ) -> Iterator[list[_native.Record]]:
         """The same in lists of at most ``batch`` records: faster than one after the other."""
         scan = self._records.scan(namespace, names(set) or None, _micros(now))

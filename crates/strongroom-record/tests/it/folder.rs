@@ -32,11 +32,11 @@ fn entropy() -> Arc<dyn Entropy> {
     Arc::new(Counting::default())
 }
 
-fn key() -> FileKey {
+pub(crate) fn key() -> FileKey {
     FileKey::from_pem(&fs::read(testdata("keys/key-pkcs8.pem")).unwrap()).unwrap()
 }
 
-fn source() -> (Vec<SecondaryIndex>, Vec<Function>, Vec<Record>) {
+pub(crate) fn source() -> (Vec<SecondaryIndex>, Vec<Function>, Vec<Record>) {
     let (mut indexes, mut functions, mut records) = (Vec::new(), Vec::new(), Vec::new());
     for entity in FolderReader::open(testdata("forms/plain"), None, Limits::default()).unwrap() {
         match entity.unwrap() {
@@ -51,7 +51,7 @@ fn source() -> (Vec<SecondaryIndex>, Vec<Function>, Vec<Record>) {
     (indexes, functions, records)
 }
 
-fn write(folder: &Path, options: FolderOptions) -> Written {
+pub(crate) fn write(folder: &Path, options: FolderOptions) -> Written {
     let (indexes, functions, records) = source();
     let mut writer = FolderWriter::create(folder, records[0].namespace.clone(), options, entropy()).unwrap();
     writer.schema(&indexes, &functions).unwrap();

@@ -11,6 +11,8 @@ mod folder;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod independent;
+#[cfg(test)]
 mod vectors;
 #[cfg(test)]
 mod wrap;
