@@ -73,10 +73,10 @@ pub struct BackupConfig {
     pub after_digests: Vec<String>,
     /// Only records last written at or after this moment, by the server's clock to the millisecond. The backup is partial, unless
     /// it is an incremental that begins later anyway.
-    #[serde(with = "moment", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "strongroom_core::time::written", skip_serializing_if = "Option::is_none")]
     pub modified_after: Option<Timestamp>,
     /// Only records last written before this moment. The backup is partial.
-    #[serde(with = "moment", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "strongroom_core::time::written", skip_serializing_if = "Option::is_none")]
     pub modified_before: Option<Timestamp>,
     /// Ask the servers to send records compressed; only the enterprise edition does.
     pub compressed: bool,
@@ -244,25 +244,6 @@ impl AerospikeConfig {
             silence_timeout: self.silence_timeout.0,
             ..ClientOptions::new(self.seeds()?)
         })
-    }
-}
-
-/// A moment as people write it.
-mod moment {
-    use serde::{Deserialize as _, Deserializer, Serializer, de};
-    use strongroom_core::Timestamp;
-
-    #[expect(clippy::ref_option, reason = "the form that serde asks for")]
-    pub(super) fn serialize<S: Serializer>(moment: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
-        match moment {
-            Some(moment) => to.collect_str(moment),
-            None => to.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-        let text = Option::<String>::deserialize(from)?;
-        text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use strongroom_core::id::ClusterId;
 use strongroom_core::units::Span;
-use strongroom_core::{Error, Result};
+use strongroom_core::{Error, Result, Timestamp};
 use strongroom_secret::Secret;
 
 use crate::agent::remote::address_of;
@@ -73,6 +73,24 @@ pub struct RestoreConfig {
     pub force: bool,
     /// How nodes get the files. Absent: a node that is alone takes them in, several get what they own.
     pub load: Option<Load>,
+    /// Carry on what is restored by archived commit logs. Absent: the state of the backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplayConfig>,
+}
+
+/// Which commit logs carry a restore on, to which moment, and how the scratch node is started that replays them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ReplayConfig {
+    /// The archives of all nodes, each a folder of this node with the segments of one.
+    pub segments: Vec<PathBuf>,
+    /// The last write time that is taken, by the clients' clocks. Absent: all that was archived.
+    #[serde(with = "strongroom_core::time::written", skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// What starts Cassandra in the foreground, with the configuration in `CASSANDRA_CONF` and the options in `JVM_EXTRA_OPTS`.
+    pub command: Vec<String>,
+    /// The configuration of this node, of which the scratch node's is made.
+    pub conf: PathBuf,
 }
 
 /// How nodes get the files of a restore.
@@ -117,6 +135,17 @@ impl Default for CassandraConfig {
     }
 }
 
+impl Default for ReplayConfig {
+    fn default() -> Self {
+        Self {
+            segments: Vec::new(),
+            until: None,
+            command: ["cassandra", "-f"].map(str::to_owned).into(),
+            conf: PathBuf::from("/etc/cassandra"),
+        }
+    }
+}
+
 impl Default for JmxConfig {
     fn default() -> Self {
         Self { host: None, port: 7199, login: None }
@@ -139,8 +168,14 @@ impl CassandraConfig {
         for agent in &self.agents {
             address_of(agent)?;
         }
-        let relative =
-            self.data_folders.iter().chain(&self.staging).chain(&self.memory).find(|folder| !folder.is_absolute());
+        let replay = self.restore.replay.iter();
+        if replay.clone().any(|replay| replay.segments.is_empty() || replay.command.is_empty()) {
+            return Err(Error::invalid("a replay needs the folders of archived segments, and a command")
+                .hint("give restore.replay.segments"));
+        }
+        let replay = replay.flat_map(|replay| replay.segments.iter().chain([&replay.conf]));
+        let mut folders = self.data_folders.iter().chain(&self.staging).chain(&self.memory).chain(replay);
+        let relative = folders.find(|folder| !folder.is_absolute());
         if let Some(folder) = relative {
             return Err(Error::invalid(format!("{} is no absolute path", folder.display())));
         }

@@ -239,9 +239,9 @@ impl NodeFiles {
         self.within(&detail.index.as_ref().map_or_else(|| snapshot.clone(), |index| snapshot.join(index)))
     }
 
-    /// The files of an SSTable with their sizes and hashes: those that are not in `memory` are read.
-    pub(crate) fn hash(&self, keyspace: &str, tag: &str, found: &Found, memory: &Memory) -> Result<Vec<FileDetail>> {
-        let detail = FilesDetail {
+    /// Where the files of an SSTable are.
+    pub(crate) fn place_of(&self, found: &Found, keyspace: &str, tag: &str) -> Result<PathBuf> {
+        self.place(&FilesDetail {
             keyspace: keyspace.to_owned(),
             table: found.table.clone(),
             id: found.id.clone(),
@@ -250,8 +250,12 @@ impl NodeFiles {
             folder: found.folder,
             tag: tag.to_owned(),
             files: Vec::new(),
-        };
-        let folder = self.place(&detail)?;
+        })
+    }
+
+    /// The files of an SSTable with their sizes and hashes: those that are not in `memory` are read.
+    pub(crate) fn hash(&self, keyspace: &str, tag: &str, found: &Found, memory: &Memory) -> Result<Vec<FileDetail>> {
+        let folder = self.place_of(found, keyspace, tag)?;
         // The checksum that the node wrote of the data; it may lack in files that others made.
         let digest = fs::read_to_string(folder.join(format!("{}-Digest.crc32", found.sstable))).unwrap_or_default();
         let table = format!("{}{}", found.id, found.index.as_deref().unwrap_or_default());

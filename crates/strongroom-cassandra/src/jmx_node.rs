@@ -13,6 +13,7 @@ use crate::jmx::{JmxAddress, Session};
 use crate::node::{Import, NodeControl, NodeFacts, SnapshotFacts};
 
 const SERVICE: &str = "org.apache.cassandra.db:type=StorageService";
+const LOG: &str = "org.apache.cassandra.db:type=Commitlog";
 const STRING: &str = "java.lang.String";
 const STRINGS: &str = "[Ljava.lang.String;";
 
@@ -189,6 +190,11 @@ impl NodeControl for JmxNode {
     async fn stream(&self, folder: &str) -> Result<()> {
         let folder = string(folder);
         self.errand(move |session| session.invoke(SERVICE, "bulkLoad", vec![folder], &[STRING]).map(drop)).await
+    }
+
+    async fn replay_log(&self, file: &str) -> Result<()> {
+        let arguments = vec![string(file)];
+        self.errand(move |session| session.invoke(LOG, "recover", arguments, &[STRING]).map(drop)).await
     }
 
     async fn incremental_backups(&self) -> Result<bool> {

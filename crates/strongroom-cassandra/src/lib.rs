@@ -31,6 +31,7 @@ mod node;
 mod piece;
 mod preflight;
 mod read;
+mod replay;
 mod schema;
 mod script;
 mod session;
@@ -38,7 +39,7 @@ mod stage;
 
 pub use agent::{Agent, CassandraAgents};
 pub use cluster::CassandraCluster;
-pub use config::{CassandraConfig, JmxConfig, Load, Login, RestoreConfig};
+pub use config::{CassandraConfig, JmxConfig, Load, Login, ReplayConfig, RestoreConfig};
 pub use jmx::JmxAddress;
 pub use jmx_node::{JmxLogin, JmxNode};
 pub use locator::SCHEME;

@@ -29,6 +29,9 @@ impl CassandraCluster {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(RestoreReport::default()),
             Err(error) => return Err(error),
         };
+        if course.phase == Phase::Staging {
+            self.replay(&stage, &course).await?;
+        }
         let of = stage.clone();
         let staged = blocking(move || staged(&of.data())).await?;
         let mut warnings = Vec::new();
@@ -40,6 +43,9 @@ impl CassandraCluster {
         Self::all_there(&staged, &there)?;
         if way == Load::Stream {
             self.can_stream(&staged).await?;
+        }
+        if self.replays(&course) {
+            self.can_replay(&course).await?;
         }
         if course.phase != Phase::Loading && course.options.truncate && !course.options.no_data {
             course = Self::enter(&stage, course, Phase::Truncating).await?;
@@ -53,11 +59,16 @@ impl CassandraCluster {
                 Load::Stream => self.send(&keyspace, &table, folders).await?,
             }
         }
+        let late = self.compare(&stage, &definitions).await?;
         if way == Load::Stream {
-            let indexes = self.compare(&stage, &definitions).await?.attached;
             let building = "nodes still build storage-attached indexes: queries by them fail until they are ready";
-            warnings.extend(indexes.first().map(|_| building.to_owned()));
-            self.make(&indexes).await?;
+            warnings.extend(late.attached.first().map(|_| building.to_owned()));
+            self.make(&late.attached).await?;
+        }
+        if self.replays(&definitions) {
+            let building = "nodes still build materialized views: they lack rows until they are ready";
+            warnings.extend(late.views.first().map(|_| building.to_owned()));
+            self.make(&late.views).await?;
         }
         self.end_session(session.id).await?;
         Ok(RestoreReport { warnings })
@@ -89,6 +100,7 @@ impl CassandraCluster {
             let comparison = schema.against(&there, filter.tables.as_ref());
             found.missing.extend(comparison.missing);
             found.attached.extend(comparison.attached);
+            found.views.extend(comparison.views);
             let within = |what| format!("keyspace '{target}', {what}");
             found.differences.extend(comparison.differences.into_iter().map(within));
         }
@@ -97,12 +109,15 @@ impl CassandraCluster {
 
     /// Makes what is missing, if all that is there fits; what nothing can be streamed into is made after that.
     async fn make_schema(&self, stage: &Stage, course: &Course, way: Load) -> Result<Vec<String>> {
-        let Comparison { missing, attached, differences } = self.compare(stage, course).await?;
+        let Comparison { missing, attached, views, differences } = self.compare(stage, course).await?;
         if !differences.is_empty() && !self.config().restore.force {
             return Err(Error::invalid(format!("the schema is another: {}", differences.join("; ")))
                 .hint("nothing was changed; drop or alter what differs, or restore with force"));
         }
         self.make(&missing).await?;
+        if !self.replays(course) {
+            self.make(&views).await?;
+        }
         if way == Load::Import {
             self.make(&attached).await?;
         }

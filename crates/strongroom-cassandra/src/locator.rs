@@ -14,6 +14,7 @@ const NO_PASSWORD: &str = "a password in a URL ends up in logs and histories";
 impl CassandraConfig {
     /// Reads `cassandra://[user@]host[:port][/][?option=value&…]`. The options are those of the configuration by their names,
     /// and `password-env`, `password-file`, `jmx-host`, `jmx-port`, `jmx-user`, `jmx-password-env`, `jmx-password-file`, `force`, `load`,
+    /// `replay` (repeatable), `replay-until`, `replay-conf`, `replay-command`,
     /// and for the agents `agent`, `agent-token-env`, `agent-token-file`; `agent` and `data-folder` may come several times.
     ///
     /// # Errors
@@ -44,7 +45,8 @@ impl CassandraConfig {
         if let Some(user) = user {
             login.insert("user".to_owned(), user.into());
         }
-        let (mut folders, mut agents): (Vec<Value>, Vec<Value>) = Default::default();
+        let (mut folders, mut agents, mut segments): (Vec<Value>, Vec<Value>, Vec<Value>) = Default::default();
+        let mut replay = Map::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let text = || Value::from(value.as_ref());
             let number = || value.parse::<u64>().map_or_else(|_| text(), Value::from);
@@ -71,6 +73,13 @@ impl CassandraConfig {
                 "password" | "jmx-password" | "agent-token" => {
                     return Err(Error::invalid(NO_PASSWORD).hint("write password-env=NAME or password-file=PATH"));
                 }
+                "replay" => {
+                    segments.push(text());
+                    continue;
+                }
+                "replay-until" => (&mut replay, "until", text()),
+                "replay-conf" => (&mut replay, "conf", text()),
+                "replay-command" => (&mut replay, "command", value.split_whitespace().collect()),
                 "force" => (&mut restore, "force", flag(&value)),
                 "alone" => (&mut whole, "alone", flag(&value)),
                 "load" => (&mut restore, "load", text()),
@@ -87,6 +96,12 @@ impl CassandraConfig {
         }
         if !jmx_login.is_empty() {
             jmx.insert("login".to_owned(), Value::Object(jmx_login));
+        }
+        if !segments.is_empty() {
+            replay.insert("segments".to_owned(), Value::Array(segments));
+        }
+        if !replay.is_empty() {
+            restore.insert("replay".to_owned(), Value::Object(replay));
         }
         for (name, group) in [("login", login), ("jmx", jmx), ("restore", restore)] {
             if !group.is_empty() {
@@ -129,7 +144,7 @@ mod tests {
     fn every_option_is_read() {
         let config = CassandraConfig::from_url(
             "cassandra://ops@127.0.0.1:9043/?password-env=PW&jmx-port=7200&jmx-user=m&jmx-password-file=/p&name=7\
-             &data-folder=/a&data-folder=/b&staging=/s&memory=/m&parallelism=2&force&alone=false&load=stream&call-timeout=5m&connect-timeout=3s",
+             &replay=/x&replay=/y&replay-until=2026-11-22T21:52:21.5Z&replay-conf=/c&replay-command=run%20it&data-folder=/a&data-folder=/b&staging=/s&memory=/m&parallelism=2&force&alone=false&load=stream&call-timeout=5m&connect-timeout=3s",
         )
         .unwrap();
         assert_eq!((config.cql_address().as_str(), config.jmx.port), ("127.0.0.1:9043", 7200));
@@ -138,6 +153,9 @@ mod tests {
         assert_eq!((config.alone, config.restore.load), (false, Some(crate::Load::Stream)));
         assert!(config.restore.force && config.staging.is_some() && config.memory.is_some());
         assert_eq!((config.login.unwrap().user, config.jmx.login.unwrap().user), ("ops".to_owned(), "m".to_owned()));
+        let replay = config.restore.replay.unwrap();
+        assert_eq!((replay.segments.len(), replay.command), (2, vec!["run".to_owned(), "it".to_owned()]));
+        assert_eq!(replay.until.unwrap().to_string(), "2026-11-22T21:52:21.5Z");
         let several =
             CassandraConfig::from_url("cassandra://x?agent=http://a:1&agent=http://b:2/&agent-token-env=T").unwrap();
         assert_eq!((several.agents.len(), several.agent_token.is_some()), (2, true));
@@ -159,6 +177,9 @@ mod tests {
             ("cassandra://a?load=x", "import"),
             ("cassandra://a?name=1&name=2", "twice"),
             ("cassandra://a?staging=here", "absolute"),
+            ("cassandra://a?replay=here", "absolute"),
+            ("cassandra://a?replay-until=2026-11-22T21:52:21Z", "needs the folders"),
+            ("cassandra://a?replay=/a&replay-until=now", "now"),
             ("cassandra://a?host=b", "no option"),
             ("cassandra://a?agent=http://x:hunter2@b:1", "http://HOST:PORT"),
             ("cassandra://a?agent=b", "http://HOST:PORT"),

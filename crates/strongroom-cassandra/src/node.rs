@@ -129,6 +129,9 @@ pub trait NodeControl: Debug + Send + Sync + 'static {
     /// where they are.
     async fn stream(&self, folder: &str) -> Result<()>;
 
+    /// Replays a segment of a commit log, as far as the node was started to replay any.
+    async fn replay_log(&self, file: &str) -> Result<()>;
+
     /// Whether each new file is linked into `backups/`.
     async fn incremental_backups(&self) -> Result<bool>;
 

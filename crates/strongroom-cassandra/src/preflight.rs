@@ -39,6 +39,11 @@ impl CassandraCluster {
                 facts.hosts.len()
             ));
         }
+        if !options.no_data {
+            let (refusals, warnings) = self.check_replay(&facts, outline).await?;
+            found.refusals.extend(refusals);
+            found.warnings.extend(warnings);
+        }
         let bytes: u64 = outline.parts.values().map(|part| part.bytes).sum();
         let staging = self.staging().await?;
         let free = blocking(move || {

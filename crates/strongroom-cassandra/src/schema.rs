@@ -26,6 +26,8 @@ pub(crate) struct Comparison {
     pub(crate) missing: Vec<String>,
     /// Likewise, for storage-attached indexes.
     pub(crate) attached: Vec<String>,
+    /// Likewise, for materialized views.
+    pub(crate) views: Vec<String>,
     /// What is there and does not fit, in words.
     pub(crate) differences: Vec<String>,
 }
@@ -64,6 +66,36 @@ impl Schema {
         Self { keyspace: to.to_owned(), ..self }
     }
 
+    /// The same without tables that are left out.
+    pub(crate) fn only(mut self, tables: Option<&BTreeSet<String>>) -> Self {
+        let kept = |name: &String| tables.is_none_or(|tables| tables.contains(name));
+        self.definitions.retain(|definition| definition.kind != "table" || kept(&definition.name));
+        self
+    }
+
+    pub(crate) fn views(&self) -> impl Iterator<Item = &str> {
+        self.definitions.iter().filter(|definition| definition.is_view()).map(|definition| definition.name.as_str())
+    }
+
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &str> {
+        self.definitions
+            .iter()
+            .filter(|definition| definition.kind == "table")
+            .map(|definition| definition.name.as_str())
+    }
+
+    /// The statements that make its tables on a node that is alone, with the ids that a commit log knows them by. What else
+    /// is made of tables is made of them by the cluster.
+    pub(crate) fn to_replay_into(&self) -> Vec<String> {
+        let keyspace = format!(
+            "CREATE KEYSPACE \"{}\" WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}",
+            self.keyspace
+        );
+        let kept = self.definitions.iter().filter(|definition| matches!(definition.kind.as_str(), "type" | "table"));
+        let made = kept.flat_map(|definition| statements(&definition.text)).map(str::to_owned);
+        std::iter::once(keyspace).chain(made).collect()
+    }
+
     /// Compares with what a node has; nothing if the keyspace is not there. Of definitions of a table that is left out
     /// nothing is made.
     pub(crate) fn against(&self, there: &[Definition], tables: Option<&BTreeSet<String>>) -> Comparison {
@@ -78,6 +110,7 @@ impl Schema {
             }
             match there.iter().find(|other| other.kind == definition.kind && other.name == definition.name) {
                 None if definition.is_attached() => found.attached.extend(definition.to_make()),
+                None if definition.is_view() => found.views.extend(definition.to_make()),
                 None => found.missing.extend(definition.to_make()),
                 Some(other) => found.differences.extend(definition.difference(other)),
             }
@@ -95,6 +128,10 @@ impl Definition {
     /// Whether this word is in it: `CREATE INDEX x ON ks.table (…)`, `… FROM ks.table …`.
     pub(crate) fn names(&self, word: &str) -> bool {
         self.text.split(|char: char| !(char.is_alphanumeric() || char == '_')).any(|other| other == word)
+    }
+
+    pub(crate) fn is_view(&self) -> bool {
+        self.kind == "materialized_view"
     }
 
     /// Whether it is a storage-attached index.

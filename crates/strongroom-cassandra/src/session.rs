@@ -63,6 +63,11 @@ impl Stage {
         self.0.join("data")
     }
 
+    /// Where a scratch node is.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.0.join("scratch")
+    }
+
     pub(crate) fn schema(&self, part: &str) -> PathBuf {
         self.0.join("schema").join(part)
     }

@@ -98,12 +98,26 @@ impl Database {
             "SELECT index_name FROM system.\"IndexInfo\" WHERE table_name = '{}' AND index_name = '{index}'",
             self.keyspace
         );
+        self.answers(&query).await;
+    }
+
+    /// Waits until a materialized view has all rows: a node builds it on its own.
+    pub(crate) async fn view_is_built(&self, view: &str) {
+        let query = format!(
+            "SELECT view_name FROM system.built_views WHERE keyspace_name = '{}' AND view_name = '{view}'",
+            self.keyspace
+        );
+        self.answers(&query).await;
+    }
+
+    /// Waits until a query finds something.
+    async fn answers(&self, query: &str) {
         for _ in 0..20_000 {
-            if !self.column(&query).await.is_empty() {
+            if !self.column(query).await.is_empty() {
                 return;
             }
         }
-        panic!("index {index} is not built");
+        panic!("nothing for {query}");
     }
 
     /// Whether it has neither vectors nor storage-attached indexes, which came with 5.0.

@@ -8,5 +8,6 @@ mod damage;
 mod database;
 mod engine;
 mod holding;
+mod replay;
 mod ring;
 mod server;

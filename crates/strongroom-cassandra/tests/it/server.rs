@@ -30,11 +30,20 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a node with an empty folder, fetching Cassandra if need be.
     pub(crate) fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// The same, with its commit log copied to `archive`.
+    pub(crate) fn archiving(archive: &Path) -> Self {
+        Self::start_with(Some(archive))
+    }
+
+    fn start_with(archive: Option<&Path>) -> Self {
         let mut last = String::new();
         // Between choosing free ports and the server's taking them, somebody else may.
         for _ in 0..3 {
             let [cql, storage, jmx] = free_ports();
-            match Self::launch("127.0.0.1", [cql, storage, jmx], None) {
+            match Self::launch("127.0.0.1", [cql, storage, jmx], None, archive) {
                 Ok(server) => return server,
                 Err(error) => last = error,
             }
@@ -45,12 +54,13 @@ impl Server {
 
     /// Starts a node at this address, on these ports for CQL, other nodes and JMX; with a seed in that one's cluster, without logins
     /// by CQL. What it said if it does not start.
-    fn launch(address: &str, ports: [u16; 3], seed: Option<&str>) -> Result<Self, String> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../strongroom-cassandra/tests/servers/cassandra");
+    fn launch(address: &str, ports: [u16; 3], seed: Option<&str>, archive: Option<&Path>) -> Result<Self, String> {
+        let path = script();
         let mut child = Command::new(&path)
             .args(ports.map(|port| port.to_string()))
             .env("ADDRESS", address)
             .envs(seed.map(|seed| ("SEED", seed)))
+            .envs(archive.map(|archive| ("ARCHIVE", archive)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -76,16 +86,26 @@ impl Server {
         let seed = format!("127.0.{net}.1:{storage}");
         let start = |(number, jmx): (usize, u16)| {
             let (address, seed) = (format!("127.0.{net}.{number}"), seed.clone());
-            std::thread::spawn(move || Self::launch(&address, [cql, storage, jmx], Some(&seed)))
+            std::thread::spawn(move || Self::launch(&address, [cql, storage, jmx], Some(&seed), None))
         };
         let nodes = [(1, jmx), (2, other), (3, third)].map(start);
         nodes.map(|node| node.join().unwrap().unwrap_or_else(|said| panic!("no node could be started:\n{said}")))
+    }
+
+    /// Where its configuration is.
+    pub(crate) fn conf(&self) -> PathBuf {
+        self.folder.join("conf")
     }
 
     /// Where it keeps tables.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
+}
+
+/// What starts nodes.
+pub(crate) fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../strongroom-cassandra/tests/servers/cassandra")
 }
 
 impl Drop for Server {

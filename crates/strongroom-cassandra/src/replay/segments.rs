@@ -1,0 +1,132 @@
+//! Archived commit-log segments: which there are, and what their names and times say.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use strongroom_core::{Error, Result, Timestamp};
+
+/// A segment in an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Segment {
+    /// The number that the node gave it: it grows by one from segment to segment, and jumps when the node starts.
+    pub(super) id: u64,
+    pub(super) path: PathBuf,
+    /// When it was last written to: as a link the node's own time, of a copy that of copying.
+    pub(super) written: Timestamp,
+}
+
+/// The number in a segment's name: `CommitLog-7-1763820000123.log`, as `CommitLogDescriptor` of Cassandra 4.0 to 5.0 has it.
+fn id_of(name: &str) -> Option<u64> {
+    let (version, id) = name.strip_prefix("CommitLog-")?.strip_suffix(".log")?.split_once('-')?;
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok())?;
+    number(version).and(number(id))
+}
+
+/// The segments in a node's archive, in the order in which they were written.
+pub(super) fn segments_in(folder: &Path) -> Result<Vec<Segment>> {
+    let at = |error: std::io::Error| Error::from(error).within(folder.display());
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(at)? {
+        let entry = entry.map_err(at)?;
+        let Some(id) = entry.file_name().to_str().and_then(id_of) else { continue };
+        let meta = fs::metadata(entry.path()).map_err(at)?;
+        let since = meta.modified().map_err(at)?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let written = Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+        found.insert(id, Segment { id, path: entry.path(), written });
+    }
+    if found.is_empty() {
+        return Err(Error::not_found(format!("{} holds no segments of a commit log", folder.display()))
+            .hint("name the folder that archive_command copies CommitLog-….log to"));
+    }
+    Ok(found.into_values().collect())
+}
+
+/// What of an archive can't be taken for proven: that it begins before what was restored, and has no hole.
+pub(super) fn doubts(folder: &Path, segments: &[Segment], reached: Timestamp) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(first) = segments.first().filter(|first| first.written > reached) {
+        found.push(format!(
+            "{}: no segment is from before {reached}, where the backup ends; what was written between that and segment {} is \
+             missing, unless that is the first one of all",
+            folder.display(),
+            first.id
+        ));
+    }
+    let after = segments.iter().filter(|segment| segment.written >= reached);
+    let ids: Vec<u64> = after.map(|segment| segment.id).collect();
+    for pair in ids.windows(2) {
+        if pair[0] + 1 != pair[1] {
+            found.push(format!(
+                "{}: after segment {} comes {}: the node was started anew between them, or segments are missing",
+                folder.display(),
+                pair[0],
+                pair[1]
+            ));
+        }
+    }
+    found
+}
+
+/// Fails unless an archive reaches `until`.
+pub(super) fn check_end(folder: &Path, segments: &[Segment], until: Timestamp) -> Result<()> {
+    let Some(last) = segments.last().filter(|_| !segments.iter().any(|segment| segment.written >= until)) else {
+        return Ok(());
+    };
+    Err(Error::broken_chain(format!(
+        "the archive {} ends with segment {}, written at {}, before {until}",
+        folder.display(),
+        last.id,
+        last.written
+    ))
+    .hint("ask for an earlier moment, or copy the node's active segments into it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(id: u64, written: i64) -> Segment {
+        Segment { id, path: PathBuf::new(), written: Timestamp::from_secs(written) }
+    }
+
+    #[test]
+    fn only_names_of_segments_are_taken() {
+        assert_eq!(id_of("CommitLog-7-1763820000123.log"), Some(1_763_820_000_123));
+        for name in
+            ["CommitLog-7-1_cdc.idx", "CommitLog-7-.log", "CommitLog-7-+1.log", "CommitLog-x-1.log", "x-7-1.log"]
+        {
+            assert_eq!(id_of(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn holes_and_late_beginnings_are_told_and_early_ends_refused() {
+        let folder = Path::new("/archive");
+        let doubts = |segments: &[Segment], reached| doubts(folder, segments, Timestamp::from_secs(reached));
+        let whole = [segment(5, 10), segment(6, 20), segment(7, 30)];
+        assert_eq!(doubts(&whole, 15), Vec::<String>::new());
+        assert!(doubts(&whole, 5)[0].contains("no segment is from before"));
+        let torn = [segment(5, 10), segment(7, 20), segment(8, 30), segment(90, 40)];
+        assert!(doubts(&torn, 15)[0].contains("after segment 8 comes 90"));
+        assert_eq!(doubts(&torn, 15).len(), 1, "what was written before is not needed");
+        assert!(check_end(folder, &whole, Timestamp::from_secs(30)).is_ok());
+        let error = check_end(folder, &whole, Timestamp::from_secs(31)).unwrap_err();
+        assert!(
+            error.kind() == strongroom_core::ErrorKind::BrokenChain && error.message().contains("segment 7"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_folder_without_segments_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("note.txt"), "x").unwrap();
+        assert_eq!(segments_in(folder.path()).unwrap_err().kind(), strongroom_core::ErrorKind::NotFound);
+        fs::write(folder.path().join("CommitLog-7-2.log"), "x").unwrap();
+        fs::write(folder.path().join("CommitLog-7-1.log"), "x").unwrap();
+        let ids: Vec<u64> = segments_in(folder.path()).unwrap().iter().map(|segment| segment.id).collect();
+        assert_eq!(ids, [1, 2]);
+    }
+}
