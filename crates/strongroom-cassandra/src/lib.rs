@@ -44,3 +44,4 @@ pub use jmx::JmxAddress;
 pub use jmx_node::{JmxLogin, JmxNode};
 pub use locator::SCHEME;
 pub use node::{Import, NodeControl, NodeFacts, SnapshotFacts};
+pub use replay::{ArchivedSegment, archive_segment};

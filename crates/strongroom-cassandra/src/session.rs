@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use strongroom_core::cluster::{RestoreOptions, RestoreOutline, RestoreSession};
 use strongroom_core::id::SessionId;
 use strongroom_core::model::Filter;
-use strongroom_core::{Error, ErrorKind, Result};
+use strongroom_core::{Error, ErrorKind, Result, Timestamp};
 
 use crate::CassandraCluster;
 use crate::cluster::blocking;
@@ -37,6 +37,9 @@ pub(crate) struct Course {
     /// By their names in the backup.
     pub(crate) parts: BTreeMap<String, Filter>,
     pub(crate) options: RestoreOptions,
+    /// The earliest moment that a part of the backup reaches.
+    #[serde(default)]
+    pub(crate) reached: Timestamp,
 }
 
 /// The folder of a restore.
@@ -152,7 +155,8 @@ impl CassandraCluster {
             return Err(error);
         }
         let parts = outline.parts.iter().map(|(part, detail)| (part.clone(), detail.filter.clone())).collect();
-        let wanted = Course { phase: Phase::Staging, parts, options: options.clone() };
+        let reached = outline.parts.values().map(|detail| detail.reached).min().unwrap_or_default();
+        let wanted = Course { phase: Phase::Staging, parts, options: options.clone(), reached };
         let stage = self.stage(id).await?;
         blocking(move || match stage.course()? {
             None => {

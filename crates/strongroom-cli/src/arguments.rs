@@ -8,8 +8,9 @@ use clap::{Parser, Subcommand};
 use strongroom::Result;
 
 use crate::commands::{
-    adopt, agent, backup, check, completions, copy, delete, demo, doctor, export, import, init, inspect, key, list,
-    mend, pin, plan, prune, restore, resume, snapshot, status, synthesize, verify, what_if, windows,
+    adopt, agent, archive_segment, backup, check, completions, copy, delete, demo, doctor, export, import, init,
+    inspect, key, list, mend, pin, plan, prune, restore, resume, snapshot, status, synthesize, verify, what_if,
+    windows,
 };
 use crate::context::Context;
 
@@ -61,6 +62,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Snapshot(snapshot::Command),
     Agent(agent::Arguments),
+    ArchiveSegment(archive_segment::Arguments),
     Mend(mend::Arguments),
     Inspect(Box<inspect::Arguments>),
     Import(Box<import::Arguments>),
@@ -98,6 +100,7 @@ impl Command {
             Self::Release(arguments) => arguments.run(context).await,
             Self::Snapshot(command) => command.run(context).await,
             Self::Agent(arguments) => arguments.run(context).await,
+            Self::ArchiveSegment(arguments) => arguments.run(context).await,
             Self::Mend(arguments) => arguments.run(context).await,
             Self::Inspect(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,

@@ -8,6 +8,7 @@
 //! table is merged with it by whoever reads both. The live cluster is not restarted, and may have any ring: the files are
 //! loaded as those of the backup are. See `docs/decisions/0046-logs-are-replayed-in-a-scratch-node.md`.
 
+mod ledger;
 mod scratch;
 mod segments;
 
@@ -17,8 +18,9 @@ use std::path::PathBuf;
 use strongroom_core::cluster::RestoreOutline;
 use strongroom_core::{Error, Result};
 
+pub use self::ledger::{ArchivedSegment, archive_segment};
 use self::scratch::{Purpose, Scratch};
-use self::segments::{Segment, check_end, doubts, segments_in};
+use self::segments::{Segment, check_end, doubts, from, late_beginning, segments_in};
 use crate::CassandraCluster;
 use crate::cluster::blocking;
 use crate::component::Component;
@@ -55,14 +57,32 @@ impl CassandraCluster {
                 refusals.push(format!("Cassandra {} replays to whole seconds only", facts.version));
             }
         }
-        match blocking(move || archives(&config).map(|found| (config, found))).await {
-            Ok((config, archives)) => {
-                for (folder, segments) in &archives {
-                    warnings.extend(doubts(folder, segments, reached));
-                    if let Some(until) = config.until {
-                        refusals.extend(check_end(folder, segments, until).err().map(|error| error.to_string()));
+        let force = self.config().restore.force;
+        let checked = blocking(move || {
+            let (mut wrong, mut doubtful) = (Vec::new(), Vec::new());
+            for (folder, segments) in archives(&config)? {
+                let used = from(&segments, reached);
+                wrong.extend(
+                    config
+                        .until
+                        .and_then(|until| check_end(&folder, &segments, until).err())
+                        .map(|error| error.to_string()),
+                );
+                doubtful.extend(late_beginning(&folder, used, reached));
+                match ledger::read(&folder)? {
+                    Some(ledger) => {
+                        let told = if force { &mut doubtful } else { &mut wrong };
+                        told.extend(ledger::objections(&folder, &ledger, used));
                     }
+                    None => doubtful.extend(doubts(&folder, used)),
                 }
+            }
+            Ok((wrong, doubtful))
+        });
+        match checked.await {
+            Ok((wrong, doubtful)) => {
+                refusals.extend(wrong);
+                warnings.extend(doubtful);
             }
             Err(error) => refusals.push(error.to_string()),
         }
@@ -108,7 +128,7 @@ impl CassandraCluster {
             scratch.node.cql().execute(scratch.node.config(), &statement).await.map_err(within)?;
         }
         for (_, segments) in blocking(move || archives(&config)).await? {
-            for segment in segments {
+            for segment in from(&segments, course.reached) {
                 let path = segment.path.to_str().ok_or_else(|| Error::invalid("a segment's path is no text"))?;
                 let replayed = scratch.node.node().replay_log(path).await;
                 replayed.map_err(|error| within(error.within(format_args!("replaying {path}"))))?;

@@ -18,7 +18,7 @@ pub(super) struct Segment {
 }
 
 /// The number in a segment's name: `CommitLog-7-1763820000123.log`, as `CommitLogDescriptor` of Cassandra 4.0 to 5.0 has it.
-fn id_of(name: &str) -> Option<u64> {
+pub(super) fn id_of(name: &str) -> Option<u64> {
     let (version, id) = name.strip_prefix("CommitLog-")?.strip_suffix(".log")?.split_once('-')?;
     let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok())?;
     number(version).and(number(id))
@@ -43,30 +43,39 @@ pub(super) fn segments_in(folder: &Path) -> Result<Vec<Segment>> {
     Ok(found.into_values().collect())
 }
 
-/// What of an archive can't be taken for proven: that it begins before what was restored, and has no hole.
-pub(super) fn doubts(folder: &Path, segments: &[Segment], reached: Timestamp) -> Vec<String> {
+/// Those that may hold what was written after `reached`. When a segment was last written to is told too early, if at all, so that one
+/// from before was made before; a node makes one ahead of the one that it writes to, so that the one before it counts, too.
+pub(super) fn from(segments: &[Segment], reached: Timestamp) -> &[Segment] {
+    let made_before = segments.iter().rposition(|segment| segment.written < reached).unwrap_or(0);
+    segments.get(made_before.saturating_sub(1)..).unwrap_or_default()
+}
+
+/// What of an archive without ledger can't be taken for proven: that it has no hole.
+pub(super) fn doubts(folder: &Path, segments: &[Segment]) -> Vec<String> {
     let mut found = Vec::new();
-    if let Some(first) = segments.first().filter(|first| first.written > reached) {
-        found.push(format!(
-            "{}: no segment is from before {reached}, where the backup ends; what was written between that and segment {} is \
-             missing, unless that is the first one of all",
-            folder.display(),
-            first.id
-        ));
-    }
-    let after = segments.iter().filter(|segment| segment.written >= reached);
-    let ids: Vec<u64> = after.map(|segment| segment.id).collect();
-    for pair in ids.windows(2) {
-        if pair[0] + 1 != pair[1] {
+    for pair in segments.windows(2) {
+        let [before, after] = pair else { continue };
+        if before.id + 1 != after.id {
             found.push(format!(
                 "{}: after segment {} comes {}: the node was started anew between them, or segments are missing",
                 folder.display(),
-                pair[0],
-                pair[1]
+                before.id,
+                after.id
             ));
         }
     }
     found
+}
+
+/// Whether an archive begins before `reached`, or why that is not known.
+pub(super) fn late_beginning(folder: &Path, used: &[Segment], reached: Timestamp) -> Option<String> {
+    let first = used.first().filter(|first| first.written >= reached)?;
+    Some(format!(
+        "{}: no segment is from before {reached}, where the backup ends; what was written between that and segment {} is \
+         missing, unless that is the first one of all",
+        folder.display(),
+        first.id
+    ))
 }
 
 /// Fails unless an archive reaches `until`.
@@ -104,13 +113,20 @@ mod tests {
     #[test]
     fn holes_and_late_beginnings_are_told_and_early_ends_refused() {
         let folder = Path::new("/archive");
-        let doubts = |segments: &[Segment], reached| doubts(folder, segments, Timestamp::from_secs(reached));
+        let doubts = |segments: &[Segment], reached| doubts(folder, from(segments, Timestamp::from_secs(reached)));
+        let late = |segments: &[Segment], reached| {
+            let reached = Timestamp::from_secs(reached);
+            late_beginning(folder, from(segments, reached), reached)
+        };
         let whole = [segment(5, 10), segment(6, 20), segment(7, 30)];
-        assert_eq!(doubts(&whole, 15), Vec::<String>::new());
-        assert!(doubts(&whole, 5)[0].contains("no segment is from before"));
-        let torn = [segment(5, 10), segment(7, 20), segment(8, 30), segment(90, 40)];
-        assert!(doubts(&torn, 15)[0].contains("after segment 8 comes 90"));
-        assert_eq!(doubts(&torn, 15).len(), 1, "what was written before is not needed");
+        assert_eq!((doubts(&whole, 15), late(&whole, 15)), (Vec::new(), None));
+        assert_eq!(from(&whole, Timestamp::from_secs(35)), &whole[1..]);
+        // The second was made ahead, and the first one was written to when the backup was taken.
+        assert_eq!(from(&whole, Timestamp::from_secs(25)), &whole);
+        assert!(late(&whole, 5).unwrap().contains("no segment is from before"));
+        let torn = [segment(3, 5), segment(5, 10), segment(7, 20), segment(8, 30), segment(90, 40)];
+        assert!(doubts(&torn, 35)[0].contains("after segment 8 comes 90"));
+        assert_eq!(doubts(&torn, 35).len(), 1, "what was written before is not needed");
         assert!(check_end(folder, &whole, Timestamp::from_secs(30)).is_ok());
         let error = check_end(folder, &whole, Timestamp::from_secs(31)).unwrap_err();
         assert!(

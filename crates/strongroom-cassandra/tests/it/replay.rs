@@ -104,8 +104,8 @@ async fn a_backup_is_carried_on_by_logs_to_a_moment_between_two_writes() {
     println!("STRONGROOM_SEED={seed} STRONGROOM_CASES={count}");
     let mut random = fastrand::Rng::with_seed(seed);
     let archive = tempfile::tempdir().unwrap();
-    let folder = archive.path().to_owned();
-    let server = tokio::task::spawn_blocking(move || Server::archiving(&folder)).await.unwrap();
+    let command = format!("/bin/cp -p %path {}/%name", archive.path().display());
+    let server = tokio::task::spawn_blocking(move || Server::archiving(&command, None)).await.unwrap();
     let database = Database::new(&server, KEYSPACE).await;
     database.fill().await;
     change(&database, &mut random, 1).await;

@@ -30,20 +30,23 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a node with an empty folder, fetching Cassandra if need be.
     pub(crate) fn start() -> Self {
-        Self::start_with(None)
+        Self::start_with(&[])
     }
 
-    /// The same, with its commit log copied to `archive`.
-    pub(crate) fn archiving(archive: &Path) -> Self {
-        Self::start_with(Some(archive))
+    /// The same, with its commit log archived by this command; in a folder that stays if one is named, where it goes on with what
+    /// is in it.
+    pub(crate) fn archiving(archive: &str, folder: Option<&str>) -> Self {
+        let settings: Vec<_> =
+            [("ARCHIVE_COMMAND", archive)].into_iter().chain(folder.map(|at| ("NODE", at))).collect();
+        Self::start_with(&settings)
     }
 
-    fn start_with(archive: Option<&Path>) -> Self {
+    fn start_with(settings: &[(&str, &str)]) -> Self {
         let mut last = String::new();
         // Between choosing free ports and the server's taking them, somebody else may.
         for _ in 0..3 {
             let [cql, storage, jmx] = free_ports();
-            match Self::launch("127.0.0.1", [cql, storage, jmx], None, archive) {
+            match Self::launch("127.0.0.1", [cql, storage, jmx], settings) {
                 Ok(server) => return server,
                 Err(error) => last = error,
             }
@@ -52,15 +55,14 @@ impl Server {
         panic!("no node could be started:\n{last}");
     }
 
-    /// Starts a node at this address, on these ports for CQL, other nodes and JMX; with a seed in that one's cluster, without logins
-    /// by CQL. What it said if it does not start.
-    fn launch(address: &str, ports: [u16; 3], seed: Option<&str>, archive: Option<&Path>) -> Result<Self, String> {
+    /// Starts a node at this address, on these ports for CQL, other nodes and JMX, with settings that the script tells of. What it
+    /// said if it does not start.
+    fn launch(address: &str, ports: [u16; 3], settings: &[(&str, &str)]) -> Result<Self, String> {
         let path = script();
         let mut child = Command::new(&path)
             .args(ports.map(|port| port.to_string()))
             .env("ADDRESS", address)
-            .envs(seed.map(|seed| ("SEED", seed)))
-            .envs(archive.map(|archive| ("ARCHIVE", archive)))
+            .envs(settings.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -86,7 +88,7 @@ impl Server {
         let seed = format!("127.0.{net}.1:{storage}");
         let start = |(number, jmx): (usize, u16)| {
             let (address, seed) = (format!("127.0.{net}.{number}"), seed.clone());
-            std::thread::spawn(move || Self::launch(&address, [cql, storage, jmx], Some(&seed), None))
+            std::thread::spawn(move || Self::launch(&address, [cql, storage, jmx], &[("SEED", &seed)]))
         };
         let nodes = [(1, jmx), (2, other), (3, third)].map(start);
         nodes.map(|node| node.join().unwrap().unwrap_or_else(|said| panic!("no node could be started:\n{said}")))

@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod agent;
+pub(crate) mod archive_segment;
 pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod completions;

@@ -8,25 +8,25 @@ use crate::cassandra_node::NODE;
 use crate::world::World;
 
 /// The node's CQL, as an application speaks it.
-struct Application {
+pub(crate) struct Application {
     session: Session,
     runtime: Runtime,
 }
 
 impl Application {
-    fn connect() -> Self {
+    pub(crate) fn connect(port: u16) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let address = format!("127.0.0.1:{}", NODE.cql);
+        let address = format!("127.0.0.1:{port}");
         let builder = SessionBuilder::new().known_node(address).user("cassandra", "cassandra");
         let session = runtime.block_on(builder.build()).unwrap();
         Self { session, runtime }
     }
 
-    fn run(&self, statement: &str) {
+    pub(crate) fn run(&self, statement: &str) {
         self.runtime.block_on(self.session.query_unpaged(statement, ())).unwrap();
     }
 
-    fn numbers(&self, query: &str) -> Vec<i32> {
+    pub(crate) fn numbers(&self, query: &str) -> Vec<i32> {
         let rows = self.runtime.block_on(self.session.query_unpaged(query, ())).unwrap().into_rows_result().unwrap();
         let mut found: Vec<i32> = rows.rows::<(i32,)>().unwrap().map(|row| row.unwrap().0).collect();
         found.sort_unstable();
@@ -48,7 +48,7 @@ fn filled(keyspace: &str) -> (World, Application) {
     );
     world.write("cql", "cassandra");
     world.write("jmx", "testsecret123");
-    let application = Application::connect();
+    let application = Application::connect(NODE.cql);
     application.run(&format!(
         "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}"
     ));

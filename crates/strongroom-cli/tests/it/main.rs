@@ -3,6 +3,7 @@
 
 mod adopting;
 mod aerospike;
+mod archiving;
 #[cfg(unix)]
 mod bad_input;
 mod cassandra;
